@@ -1,0 +1,190 @@
+"""What a policy sees and says: actions, the set of those possible now, and a decision over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from metaal.errors import InputError, UnavailableError
+
+if TYPE_CHECKING:
+    from metaal.history import History
+
+DEFAULT_ARM = "cluster_margin"
+"""The strong static rule that advantages are measured against (science: the baseline to beat at small batches)."""
+
+ARMS = ("cluster_margin", "margin", "balanced_margin", "typiclust", "badge", "power_margin", "k_center", "random")
+"""The strategies that exploring and learned policies choose among unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that could be done in this loop.
+
+    Parameters
+    ----------
+    strategy : str
+        Canonical spelling of a strategy; empty for a stop.
+    multiplier : float
+        Rows to ask for, as a multiple of the ``n`` of ``ask``; > 0.
+    stop : bool
+        Ask for nothing and end here.
+    """
+
+    strategy: str
+    multiplier: float = 1.0
+    stop: bool = False
+
+    def __str__(self) -> str:
+        if self.stop:
+            return "stop"
+        return self.strategy if self.multiplier == 1 else f"{self.strategy} ×{self.multiplier:g}"
+
+
+STOP = Action("", stop=True)
+
+
+class ActionSet(Sequence[Action]):
+    """The actions that are possible now, with the features of each one's own proposal.
+
+    Features are computed when they are first read, so that a policy which never looks pays nothing.
+
+    Parameters
+    ----------
+    actions : sequence of Action
+        At least one, without repeats.
+    features : callable
+        Spelling of a strategy → f8[P], the features of the rows that it would ask for.
+    feature_names : tuple of str
+        The P names.
+    unavailable : mapping of str to str
+        Spellings that were wanted and cannot run, with the reason in words.
+    default : str
+        Spelling of the action that advantages are measured against.
+    """
+
+    def __init__(
+        self,
+        actions: Sequence[Action],
+        *,
+        features: Callable[[str], np.ndarray],
+        feature_names: tuple[str, ...],
+        unavailable: Mapping[str, str] | None = None,
+        default: str = DEFAULT_ARM,
+    ) -> None:
+        if len(set(actions)) != len(actions):
+            raise InputError(f"actions repeat: {', '.join(map(str, actions))}; pass each one once")
+        self._actions = tuple(actions)
+        self._features = features
+        self._seen: dict[str, np.ndarray] = {}
+        self.feature_names = feature_names
+        self.unavailable = dict(unavailable or {})
+        self.default = default
+        if not actions:
+            raise UnavailableError("no action is possible: " + self.reasons())
+
+    def __len__(self) -> int:
+        return len(self._actions)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._actions[index]
+
+    def __iter__(self) -> Iterator[Action]:
+        return iter(self._actions)
+
+    def reasons(self) -> str:
+        """Why the unavailable strategies cannot run, in one line."""
+        return "; ".join(f"{name}: {why}" for name, why in self.unavailable.items()) or "nothing was asked for"
+
+    def features(self, strategy: str) -> np.ndarray:
+        """Features f8[P] of the batch that ``strategy`` would ask for (NaN where unknown)."""
+        if strategy not in self._seen:
+            self._seen[strategy] = self._features(strategy)
+        return self._seen[strategy]
+
+    @property
+    def previewed(self) -> dict[str, np.ndarray]:
+        """The features that have been computed so far, by strategy."""
+        return dict(self._seen)
+
+    def permuted(self, order: Sequence[int]) -> ActionSet:
+        """The same set in another order."""
+        return ActionSet(
+            [self._actions[i] for i in order],
+            features=self.features,
+            feature_names=self.feature_names,
+            unavailable=self.unavailable,
+            default=self.default,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """Probabilities over the actions, and why.
+
+    Parameters
+    ----------
+    probabilities : f8[A]
+        ≥ 0, sum 1, in the order of the action set.
+    reason : str
+        One line in words.
+    advantage, lower, utility : f8[A], optional
+        Predicted gain over the default action in score (mean, cautious bound), and in the user's currency.
+    seconds : f8[A], optional
+        Predicted compute for one batch's worth of labels.
+    """
+
+    probabilities: np.ndarray
+    reason: str = ""
+    advantage: np.ndarray | None = None
+    lower: np.ndarray | None = None
+    utility: np.ndarray | None = None
+    seconds: np.ndarray | None = None
+
+    def checked(self, actions: ActionSet) -> Decision:
+        """Return self, or raise if the probabilities are not a distribution over ``actions``."""
+        p = np.asarray(self.probabilities, dtype=np.float64)
+        if p.shape != (len(actions),) or not np.isfinite(p).all() or (p < 0).any() or abs(p.sum() - 1) > 1e-9:
+            raise InputError(
+                f"the policy returned probabilities of shape {p.shape} with sum {p.sum():.6g}; expected {len(actions)} "
+                "numbers ≥ 0 that sum to 1, one for each action"
+            )
+        return self
+
+
+def certain(actions: ActionSet, index: int, reason: str) -> Decision:
+    """Decision that takes action ``index`` for sure."""
+    probabilities = np.zeros(len(actions))
+    probabilities[index] = 1.0
+    return Decision(probabilities, reason)
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Chooses among the actions that are possible now; keeps no hidden state.
+
+    ``arms`` are the strategy spellings that it may choose, ``multipliers`` the batch multipliers; the run offers the
+    product of both, as far as the outputs passed to ``ask`` allow. ``spelling`` is the text that is logged.
+    """
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Strategy spellings to be offered."""
+        ...
+
+    @property
+    def multipliers(self) -> tuple[float, ...]:
+        """Batch multipliers to be offered."""
+        ...
+
+    @property
+    def spelling(self) -> str:
+        """Text that identifies the policy in the log."""
+        ...
+
+    def decide(self, history: History, actions: ActionSet) -> Decision:
+        """Return probabilities over ``actions``; must not change ``history``."""
+        ...

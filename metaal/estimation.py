@@ -1,0 +1,128 @@
+"""What a policy would have achieved on logged runs, from the propensities with which their actions were drawn.
+
+Estimates screen policies before they are tried; they do not replace closed-loop runs (`metaal.evaluate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from metaal.actions import DEFAULT_ARM, Action, ActionSet, Policy
+from metaal.errors import FitError
+from metaal.features import PROPOSAL
+from metaal.policies import read_policy
+from metaal.training import LoggedDecision, read_log
+from metadata_store import Store
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Off-policy estimate of the mean outcome of a decision.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Self-normalised importance-weighted mean of the score gained over the horizon, and its 95 % interval (bootstrap
+        over runs); NaN if no logged decision agrees with the policy.
+    logged : float
+        Mean outcome of the logged decisions themselves.
+    decisions : int
+        Logged decisions that could be used.
+    effective : float
+        Effective sample size (Σw)² / Σw²; below about 30 the value means little.
+    support : float
+        Mean probability that the policy gives to the action that was logged: near 0, the logs say nothing about it.
+    """
+
+    value: float
+    low: float
+    high: float
+    logged: float
+    decisions: int
+    effective: float
+    support: float
+
+    def __str__(self) -> str:
+        return (
+            f"estimated gain a decision {100 * self.value:+.2f} pp ({100 * self.low:+.2f} to {100 * self.high:+.2f}), "
+            f"logged {100 * self.logged:+.2f} pp; {self.decisions} decisions, effective sample size {self.effective:.0f}"
+        )
+
+
+def estimate(
+    policy: Policy | str, store: Store, *, score: Mapping[str, float] | str = "score.value", seed: int = 0
+) -> Estimate:
+    """Estimate a policy from logged runs by self-normalised inverse propensities (SNIPS).
+
+    Each logged decision weighs in by the probability that ``policy`` gives to the logged action, over the probability
+    with which it was drawn. Only actions whose previews were logged can be offered to the policy, so logs of the
+    uniform policy say most, and logs of one fixed strategy only whether the policy would have agreed.
+
+    Parameters
+    ----------
+    policy : Policy or str
+    store : Store
+    score : str or mapping
+        As for `metaal.fit`.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    FitError
+        A record has no propensity, or a propensity outside (0, 1].
+
+    References
+    ----------
+    Swaminathan and Joachims, 2015, The Self-Normalized Estimator for Counterfactual Learning.
+    """
+    chosen = read_policy(policy)
+    log = read_log(store, score=score, default=DEFAULT_ARM, needs_default=False)
+    weights, outcomes, runs, agreements = [], [], [], []
+    for logged in log.decisions:
+        if not 0 < logged.propensity <= 1:
+            raise FitError(
+                f"run {logged.run!r}, loop {logged.loop}: propensity {logged.propensity!r} is not in (0, 1]; estimates "
+                "need the probability with which each action was drawn"
+            )
+        p = _probability(chosen, logged)
+        weights.append(p / logged.propensity)
+        outcomes.append(logged.outcome)
+        runs.append(logged.run)
+        agreements.append(p)
+    w, y = np.array(weights), np.array(outcomes)
+    nan = float("nan")
+    if not len(w) or w.sum() == 0:
+        return Estimate(nan, nan, nan, float(y.mean()) if len(y) else nan, len(w), 0.0, 0.0)
+    _, of_run = np.unique(np.array(runs), return_inverse=True)
+    top, bottom = np.bincount(of_run, weights=w * y), np.bincount(of_run, weights=w)
+    draws = np.random.default_rng(seed).integers(len(top), size=(2000, len(top)))
+    below = bottom[draws].sum(1)
+    values = top[draws].sum(1)[below > 0] / below[below > 0]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Estimate(
+        float((w * y).sum() / w.sum()),
+        float(low),
+        float(high),
+        float(y.mean()),
+        len(w),
+        float(w.sum() ** 2 / (w**2).sum()),
+        float(np.mean(agreements)),
+    )
+
+
+def _probability(policy: Policy, logged: LoggedDecision) -> float:
+    """Probability that ``policy`` gives to the logged action, among the actions whose previews were logged."""
+    offered = [Action(arm, m) for arm in policy.arms if arm in logged.previews for m in policy.multipliers]
+    action = Action(logged.strategy, logged.multiplier)
+    if action not in offered:
+        return 0.0
+    missing = {arm: "its preview was not logged" for arm in policy.arms if arm not in logged.previews}
+    actions = ActionSet(
+        offered, features=logged.previews.__getitem__, feature_names=PROPOSAL, unavailable=missing, default=DEFAULT_ARM
+    )
+    decision = policy.decide(logged.history, actions).checked(actions)
+    return float(decision.probabilities[actions.index(action)])

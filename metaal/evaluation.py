@@ -1,0 +1,172 @@
+"""Compare policies on tasks: paired, in parallel, resumable, every number kept in a store."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from metaal.actions import Policy
+from metaal.errors import EvaluationError, InputError
+from metaal.measures import measure
+from metaal.policies import read_policy
+from metaal.prices import Prices
+from metaal.rehearsal import Task, Trace, play, suite
+from metaal.rehearsal.playing import shared_store
+from metaal.result import Result
+from metadata_store import MemoryStore, Store
+
+Progress = Callable[[int, int, str], None]
+"""Called with (cells done, cells in all, what was finished)."""
+
+
+def evaluate(
+    policies: Mapping[str, Policy | str],
+    tasks: Sequence[Task] | None = None,
+    seeds: Iterable[int] = range(5),
+    *,
+    suite: str | None = None,
+    store: Store | str | Path | None = None,
+    prices: Prices | None = None,
+    jobs: int = -1,
+    progress: Progress | bool = True,
+) -> Result:
+    """Play every policy on every task with every seed, and measure.
+
+    All policies of a cell (task × seed) start from the same labels and share every random number that does not depend
+    on their choices.
+
+    Parameters
+    ----------
+    policies : mapping of str to Policy or str
+        Name → policy.
+    tasks : sequence of Task, optional
+        Or name a ``suite`` instead.
+    seeds : iterable of int
+    suite : str, optional
+        ``"tiny"`` or ``"small"``.
+    store : str, Path or Store, optional
+        Directory to log to; finished runs in it are not played again. Default: a temporary one. An in-memory store
+        forces ``jobs=1``.
+    prices : Prices, optional
+        For the utility.
+    jobs : int
+        Processes; −1 = one for each core.
+    progress : callable or bool
+        Called after each cell; True shows a progress bar in a terminal, False nothing.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    EvaluationError
+        Some runs failed. The rest was finished first; the error carries the result, with each message in its row.
+    """
+    chosen = _tasks(tasks, suite)
+    numbers = list(seeds)
+    if not policies or not numbers:
+        raise InputError(f"evaluate: got {len(policies)} policies and {len(numbers)} seeds; pass at least one of each")
+    ready = {name: read_policy(policy) for name, policy in policies.items()}
+    prices = prices or Prices()
+    cells = [task.with_seed(seed) for task in chosen for seed in numbers]
+    names = [cell.stream for cell in cells]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"evaluate: tasks or seeds repeat ({twice}); give data sets of one name different names")
+    memory = isinstance(store, MemoryStore)
+    folder: AbstractContextManager[Any] = nullcontext(store)
+    if store is None:
+        folder = tempfile.TemporaryDirectory(prefix="metaal-")
+    with folder as place:
+        target = place if memory else str(getattr(place, "path", place))
+        show, close = _progress(progress, len(cells))
+        try:
+            rows, traces = _play_all(ready, cells, target, prices, 1 if memory else jobs, show)
+        finally:
+            close()
+    result = Result(rows, traces, prices, policies={name: policy.spelling for name, policy in ready.items()})
+    failed = result.errors
+    if len(failed):
+        first = failed.iloc[0]
+        raise EvaluationError(
+            f"{len(failed)} of {len(rows)} runs failed; first: {first['policy']} on {first['task']}, seed "
+            f"{first['seed']}: {first['error']}. The other runs are in the result that this error carries (error.result)",
+            result,
+        )
+    return result
+
+
+def _tasks(tasks: Sequence[Task] | None, name: str | None) -> list[Task]:
+    if (tasks is None) == (name is None):
+        raise InputError("evaluate: pass either tasks or suite")
+    chosen = suite(name) if name is not None else list(tasks or ())
+    if not chosen:
+        raise InputError("evaluate: no tasks; pass at least one")
+    return chosen
+
+
+def _play_all(
+    policies: Mapping[str, Policy], cells: Sequence[Task], store: Any, prices: Prices, jobs: int, show: Progress
+) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Trace]]:
+    import joblib
+
+    rows: list[dict[str, Any]] = []
+    traces: dict[tuple[str, str], Trace] = {}
+    jobs = min(jobs if jobs > 0 else (os.cpu_count() or 1), len(cells))
+    work = (joblib.delayed(play_cell)(policies, cell, store, prices) for cell in cells)
+    for done, (cell_rows, cell_traces) in enumerate(
+        joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(work), start=1
+    ):
+        rows += cell_rows
+        traces |= cell_traces
+        show(done, len(cells), cell_rows[0]["task"])
+    place = {name: k for k, name in enumerate(policies)}
+    order = {cell.stream: k for k, cell in enumerate(cells)}
+    rows.sort(key=lambda row: (order[row["stream"]], place[row["policy"]]))
+    return rows, traces
+
+
+def play_cell(
+    policies: Mapping[str, Policy], cell: Task, store: Any, prices: Prices
+) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Trace]]:
+    """Play one task and seed with every policy; an error stays in its row."""
+    rows, traces = [], {}
+    opened = shared_store(store) if isinstance(store, str) else store
+    for name, policy in policies.items():
+        row: dict[str, Any] = {
+            "policy": name,
+            "task": cell.name,
+            "data": cell.data_name,
+            "learner": cell.learner_name,
+            "batch": cell.batch,
+            "seed": cell.seeds.split,
+            "stream": cell.stream,
+            "error": "",
+        }
+        try:
+            row["family"] = cell.dataset.family
+            trace = play(policy, cell, store=opened, name=name)
+            row |= measure(trace, prices)
+            traces[name, cell.stream] = trace
+        except Exception as error:  # kept in the row and raised at the end by evaluate
+            row["error"] = f"{type(error).__name__}: {error}"
+            row["traceback"] = traceback.format_exc()
+        rows.append(row)
+    return rows, traces
+
+
+def _progress(progress: Progress | bool, total: int) -> tuple[Progress, Callable[[], None]]:
+    if callable(progress):
+        return progress, lambda: None
+    if not progress:
+        return (lambda done, total, what: None), lambda: None
+    from metaal.progress import bar
+
+    update, stop = bar("evaluating", total)
+    return (lambda done, total, what: update(done, what)), stop

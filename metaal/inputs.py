@@ -1,0 +1,147 @@
+"""Checks of what the caller passes; every one says which argument, what it got, and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from metaal.errors import InputError
+
+PHASES = ("fit", "score", "label")
+
+
+def softmax(scores: Any) -> np.ndarray:
+    """Turn scores (U, C) into probabilities f8[U,C] that sum to one.
+
+    Examples
+    --------
+    >>> softmax([[0.0, 0.0]])
+    array([[0.5, 0.5]])
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise InputError(f"scores: expected a finite array of shape (U, C), got shape {values.shape}")
+    values = np.exp(values - values.max(1, keepdims=True))
+    return values / values.sum(1, keepdims=True)
+
+
+def plain_array(name: str, values: Any) -> np.ndarray:
+    """One-dimensional array of whole numbers, text, truth values or numbers from whatever the caller has."""
+    array = np.asarray(values)
+    if array.ndim == 0 and isinstance(values, Iterable) and not isinstance(values, str | bytes):
+        array = np.asarray(list(values))
+    if array.ndim != 1:
+        raise InputError(f"{name}: expected one dimension, got shape {array.shape}; pass one entry a row")
+    if array.dtype.kind in "OT" or array.dtype.kind == "S":
+        kinds = {type(x) for x in array.tolist()}
+        if kinds <= {str}:
+            return array.astype(str)
+        if kinds <= {bool}:
+            return array.astype(bool)
+        if kinds <= {int, bool}:
+            return _whole(name, array.tolist())
+        if kinds <= {float, int, bool}:
+            return array.astype(np.float64)
+        names = ", ".join(sorted(k.__name__ for k in kinds))
+        raise InputError(f"{name}: expected whole numbers, numbers or text of one kind, got a mixture of {names}")
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8:
+        return _whole(name, array.tolist())
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    if array.dtype.kind == "f":
+        return array.astype(np.float64)
+    if array.dtype.kind in "bU":
+        return array
+    raise InputError(f"{name}: cannot log values of type {array.dtype}; pass whole numbers, numbers or text")
+
+
+def _whole(name: str, values: list[int]) -> np.ndarray:
+    try:
+        return np.array(values, dtype=np.int64)
+    except OverflowError:
+        raise InputError(f"{name}: a whole number does not fit in 64 bits; pass it as text") from None
+
+
+def check_ids(ids: Any, *, name: str = "ids", like: np.ndarray | None = None) -> np.ndarray:
+    """Ids i8[U] or U[U], without repeats; ``like`` fixes the kind that the run already uses."""
+    array = plain_array(name, ids)
+    if array.dtype.kind not in "iU" and len(array):
+        raise InputError(f"{name}: expected whole numbers or text, got {array.dtype}; key every row by a stable id")
+    if not len(array):
+        array = array.astype(np.int64 if like is None else like.dtype)
+    if like is not None and len(like) and len(array) and array.dtype.kind != like.dtype.kind:
+        words = {"i": "whole numbers", "U": "text"}
+        raise InputError(
+            f"{name}: this run keys its rows by {words[like.dtype.kind]}, got {words[array.dtype.kind]}; "
+            "use the same keys in every call"
+        )
+    values, first, counts = np.unique(array, return_index=True, return_counts=True)
+    if len(values) < len(array):
+        worst = int(counts.argmax())
+        raise InputError(
+            f"{name}: {len(array) - len(values)} of {len(array)} ids repeat (for example {values[worst]!r}, "
+            f"{counts[worst]} times, first at row {first[worst]}); every row needs its own id"
+        )
+    return array
+
+
+def check_labels(labels: Any, count: int, *, of: str) -> np.ndarray:
+    """Labels [n] of one kind, without missing ones."""
+    array = plain_array("labels", labels)
+    if len(array) != count:
+        raise InputError(f"labels: got {len(array)}, expected {count} ({of}); pass ids= to label only some of the rows")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        first = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise InputError(f"labels: entry {first} is {array[first]}; leave rows without a label out, or skip() them")
+    return array
+
+
+def check_count(n: Any) -> int:
+    """Rows to ask for, ≥ 1."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise InputError(f"n: got {n!r}, expected a whole number ≥ 1 (rows to ask for)")
+    return int(n)
+
+
+def check_seconds(seconds: Any) -> dict[str, float]:
+    """Seconds by phase; a plain number is the time of fit."""
+    if seconds is None:
+        return {}
+    given = dict(seconds) if isinstance(seconds, Mapping) else {"fit": seconds}
+    out = {}
+    for phase, value in given.items():
+        if phase not in PHASES:
+            raise InputError(f"seconds: unknown phase {phase!r}; expected some of {', '.join(PHASES)}")
+        number = check_number(f"seconds[{phase!r}]", value)
+        if number < 0:
+            raise InputError(f"seconds[{phase!r}]: got {number}, expected ≥ 0")
+        out[f"cost.{phase}.seconds"] = number
+    return out
+
+
+def check_number(name: str, value: Any) -> float:
+    """A finite number."""
+    if isinstance(value, bool | str) or not np.isscalar(value) or not np.isreal(value):
+        raise InputError(f"{name}: got {value!r}, expected one finite number")
+    number = float(value)  # type: ignore[arg-type]
+    if not math.isfinite(number):
+        raise InputError(f"{name}: got {number}, expected a finite number; leave it out where it is unknown")
+    return number
+
+
+def check_stats(stats: Mapping[str, Any]) -> dict[str, float]:
+    """The caller's own statistics, to be logged under ``user.*``."""
+    out = {}
+    for name, value in stats.items():
+        key = name.removeprefix("user.")
+        if not key or not all(
+            part.isidentifier() and part == part.lower() and part.isascii() for part in key.split(".")
+        ):
+            raise InputError(
+                f"statistic {name!r}: expected lower-case words such as val_f1; it is logged as user.val_f1"
+            )
+        out[f"user.{key}"] = check_number(name, value)
+    return out

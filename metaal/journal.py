@@ -1,0 +1,99 @@
+"""A run's records: read back once, then written one by one, with the state folded from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaal.errors import InputError, MismatchError
+from metaal.state import RunState
+from metadata_store import Record, Store, open_store
+
+
+class Journal:
+    """The log of one run, and the state that follows from it.
+
+    Parameters
+    ----------
+    path : str, Path
+        ``store/name``, or the name alone when ``store`` is given.
+    store : Store, optional
+        An open store; it is left open by `close`.
+    create : bool
+        Whether the store's directory may be made.
+    """
+
+    def __init__(self, path: str | Path, store: Store | None, *, create: bool = True) -> None:
+        folder, self.name = split(path, store)
+        self._owned = store is None
+        self.store: Store = open_store(folder, create=create) if store is None else store
+        self.state = RunState()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the store holds this run."""
+        return self.name in self.store.runs()
+
+    def replay(self) -> None:
+        """Fold the records that the store holds.
+
+        Raises
+        ------
+        InputError
+            The run was not begun by metaal.
+        """
+        for record in self.store.records(self.name):
+            self.state.apply(record)
+        if self.state.begin is None:
+            raise InputError(
+                f"run {self.name!r} in this store has no begin record, so it was not written by metaal.Run; choose "
+                "another name"
+            )
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse to go on with other settings than the run began with.
+
+        Raises
+        ------
+        MismatchError
+        """
+        was = self.state.begin.values if self.state.begin is not None else {}
+        wrong = [f"{k[4:]} was {was.get(k)!r}, now {value!r}" for k, value in settings.items() if was.get(k) != value]
+        if wrong:
+            raise MismatchError(
+                f"run {self.name!r} exists and began with other settings ({'; '.join(wrong)}); pass the same ones, use "
+                "Run.resume(path), or choose another name"
+            )
+
+    def write(
+        self, event: str, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, loop: int | None = None
+    ) -> None:
+        """Append one record, then fold it in: what is not in the store has not happened."""
+        number = max(self.state.loop + (event == "ask"), 0) if loop is None else loop
+        index = self.state.counts.get((number, event), 0)
+        record = Record(run=self.name, loop=number, event=event, index=index, values=dict(values), arrays=dict(arrays))
+        self.state.apply(self.store.append(record))
+
+    def close(self) -> None:
+        """Close the store if this journal opened it."""
+        if self._owned:
+            self.store.close()
+
+
+def split(path: str | Path, store: Store | None) -> tuple[str, str]:
+    """Directory and run name of a path.
+
+    Raises
+    ------
+    InputError
+        There is no name in it.
+    """
+    if store is not None:
+        return "", str(path)
+    whole = Path(path)
+    if not whole.name or whole.name in (".", ".."):
+        raise InputError(f"path: got {str(path)!r}, expected store/name such as runs/tickets")
+    return str(whole.parent), whole.name

@@ -1,0 +1,31 @@
+"""Checks of the arms and multipliers that a policy offers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from metaal.errors import PolicyError
+from strategy_zoo import get
+
+
+def check_arms(arms: Iterable[str]) -> tuple[str, ...]:
+    """Canonical spellings, at least one, without repeats."""
+    if isinstance(arms, str):
+        arms = (arms,)
+    out = tuple(get(arm).spelling for arm in arms)
+    if not out or len(set(out)) != len(out):
+        raise PolicyError(f"arms: got {list(out)}, expected at least one strategy and none twice")
+    return out
+
+
+def check_multipliers(multipliers: Iterable[float]) -> tuple[float, ...]:
+    """Finite numbers > 0, at least one, without repeats."""
+    out = []
+    for value in multipliers:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            raise PolicyError(f"multiplier: got {value!r}, expected a number > 0, such as 0.5 or 2")
+        out.append(float(value))
+    if not out or len(set(out)) != len(out):
+        raise PolicyError(f"multipliers: got {out}, expected at least one and none twice")
+    return tuple(out)

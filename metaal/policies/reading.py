@@ -1,0 +1,103 @@
+"""From text to policy: the same words on the command line, in the log and in code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from metaal.actions import Policy
+from metaal.errors import PolicyError
+from metaal.policies.fixed import Fixed
+from metaal.policies.learned import load, load_default
+from metaal.policies.schedule import Schedule, Stage
+from metaal.policies.uniform import Uniform
+from strategy_zoo import UnknownStrategyError, ZooError, get
+
+SUFFIX = ".metaal"
+
+
+def _uniform(*arms: str, multipliers: tuple[float, ...] = (1.0,)) -> Uniform:
+    return Uniform(arms or Uniform().arms, tuple(multipliers))
+
+
+def _schedule(*stages: Stage) -> Schedule:
+    return Schedule(stages) if stages else Schedule()
+
+
+_FACTORIES: dict[str, Callable[..., Policy]] = {
+    "default": load_default,
+    "fixed": Fixed,
+    "uniform": _uniform,
+    "schedule": _schedule,
+}
+
+
+def read_policy(policy: Policy | str) -> Policy:
+    """Return the policy that ``policy`` is or spells.
+
+    Parameters
+    ----------
+    policy : Policy or str
+        ``"default"``, the spelling of a strategy (then it is fixed), ``"uniform"``, ``"schedule"``, either of them
+        with literal arguments, or the path of a ``.metaal`` file.
+
+    Raises
+    ------
+    PolicyError
+        The text is none of these; the message offers what is near.
+
+    Examples
+    --------
+    >>> read_policy("margin")
+    Fixed(strategy='margin', multiplier=1.0)
+    >>> read_policy("schedule(('random', 1), ('margin', 0))").arms
+    ('random', 'margin')
+    """
+    if not isinstance(policy, str):
+        if isinstance(policy, Policy):
+            return policy
+        raise PolicyError(f"policy: got {type(policy).__name__}, expected a text or an object with arms and decide()")
+    text = policy.strip()
+    if text.endswith(SUFFIX):
+        return load(text)
+    name, arguments, keywords = _call(text)
+    factory = _FACTORIES.get(name) or _third_party(name)
+    if factory is not None:
+        try:
+            return factory(*arguments, **keywords)
+        except TypeError as error:
+            raise PolicyError(f"policy {text!r}: {error}") from error
+    try:
+        return Fixed(get(text).spelling)
+    except UnknownStrategyError as error:
+        known = ", ".join(_FACTORIES)
+        raise PolicyError(f"policy {text!r}: {error}; or a policy: {known}, or the path of a {SUFFIX} file") from error
+    except ZooError as error:
+        raise PolicyError(f"policy {text!r}: {error}") from error
+
+
+def _call(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """Name and literal arguments of ``name`` or ``name(...)``; nothing is evaluated."""
+    name = text.split("(", 1)[0].strip()
+    if name not in _FACTORIES or name == text:
+        return name, (), {}
+    if len(text) > 10_000:
+        raise PolicyError(f"policy: the text has {len(text)} characters; at most 10,000 are read")
+    try:
+        node = ast.parse(text, mode="eval").body
+        if not isinstance(node, ast.Call):
+            raise ValueError("expected name(...)")
+        arguments = tuple(ast.literal_eval(argument) for argument in node.args)
+        keywords = {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise PolicyError(f"policy {text[:80]!r}: only literal arguments can be read ({error})") from error
+    return name, arguments, keywords
+
+
+def _third_party(name: str) -> Callable[..., Policy] | None:
+    for entry in metadata.entry_points(group="metaal.policies"):
+        if entry.name == name:
+            return entry.load()
+    return None

@@ -1,0 +1,49 @@
+"""What `Run.ask` hands out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """Rows to label now, and where they come from.
+
+    Parameters
+    ----------
+    ids : i8[n] or U[n]
+        Keys of the rows to label, best first. Empty when the policy stops.
+    rows : i8[n]
+        Their positions in the pool as passed to ``ask`` (empty on a query restored from the log).
+    loop : int
+        Number of the loop, from 0.
+    stop : bool
+        No further labels are worth asking for: the policy says so, the budget is spent, or every remaining row fits
+        into this batch, so that there is nothing left to choose (``ids`` then holds those rows).
+    action : str
+        The strategy that chose the rows, with its batch multiplier if that is not 1.
+    reason : str
+        Why, in words.
+    propensity : float
+        Probability with which the action was drawn, in (0, 1].
+    part : i8[n]
+        Ingredient of a mixture that chose each row.
+    """
+
+    ids: np.ndarray
+    loop: int
+    stop: bool = False
+    action: str = ""
+    reason: str = ""
+    propensity: float = 1.0
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        what = "stop" if self.stop else f"{len(self)} rows"
+        return f"Query(loop {self.loop}: {what} by {self.action}; {self.reason})"

@@ -1,0 +1,183 @@
+"""What an evaluation found: one row a run, and the comparisons that can be drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metaal.errors import InputError
+from metaal.prices import Prices
+
+if TYPE_CHECKING:
+    import pandas
+
+    from metaal.rehearsal import Trace
+
+RESAMPLES = 10_000
+
+
+class Result:
+    """Rows, curves and comparisons of an evaluation.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        One a run; see `metaal.measures.measure` for the numbers.
+    traces : dict
+        (policy, cell) → what was measured loop by loop.
+    prices : Prices
+    policies : mapping
+        Name → spelling.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        traces: dict[tuple[str, str], Trace],
+        prices: Prices,
+        policies: Mapping[str, str],
+    ) -> None:
+        import pandas as pd
+
+        self.runs: pandas.DataFrame = pd.DataFrame(list(rows))
+        self.traces = traces
+        self.prices = prices
+        self.policies = dict(policies)
+
+    @property
+    def errors(self) -> pandas.DataFrame:
+        """The rows of runs that failed."""
+        return self.runs[self.runs["error"] != ""]
+
+    @property
+    def good(self) -> pandas.DataFrame:
+        """The rows of cells in which every policy finished, so that all comparisons stay paired."""
+        bad = set(self.errors["stream"])
+        return self.runs[~self.runs["stream"].isin(bad)]
+
+    def table(self) -> pandas.DataFrame:
+        """Means by policy, best AULC first; labels to a target are medians over all runs.
+
+        A run that does not reach a target counts as worse than any that does, and where most runs do not, the median is
+        NaN: nothing is extrapolated. Columns ``reached.90`` and ``reached.95`` give the share of runs that did.
+        """
+        import pandas as pd
+
+        lines = []
+        for name in self.policies:
+            rows = self.good[self.good["policy"] == name]
+            line: dict[str, Any] = {"policy": name, "runs": len(rows)}
+            for column in ("aulc", "aulc.balanced_accuracy", "aulc.log_loss", "first30", "final", "full", "utility"):
+                line[column] = rows.groupby("task")[column].mean().mean()
+            for level in ("90", "95"):
+                line[f"reached.{level}"] = float(rows[f"labels.to.{level}"].notna().mean())
+                for column, never in ((f"labels.to.{level}", np.inf), (f"compression.{level}", -np.inf)):
+                    middle = rows[column].fillna(never).median()
+                    line[column] = middle if np.isfinite(middle) else np.nan
+            for column in (c for c in map(str, rows) if c.startswith("seconds.")):
+                line[column] = rows[column].mean()
+            line["rounds"] = rows["rounds"].mean()
+            lines.append(line)
+        return pd.DataFrame(lines).set_index("policy").sort_values("aulc", ascending=False)
+
+    def versus(self, rival: str, *, score: str = "aulc", confidence: float = 0.95) -> pandas.DataFrame:
+        """Paired differences of every policy to ``rival``.
+
+        Parameters
+        ----------
+        rival : str
+            Name of a policy.
+        score : str
+            A column of ``runs``.
+        confidence : float
+            Of the interval, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            By policy: ``difference`` (mean over tasks of the mean over seeds, in pp for scores in [0, 1]), ``low`` and
+            ``high`` (bootstrap over the paired cells, stratified by task: it speaks of these tasks, not of other ones),
+            ``p`` (Wilcoxon signed-rank over the paired cells, two-sided), ``better``, ``equal``, ``worse`` (cells).
+        """
+        import pandas as pd
+        from scipy.stats import wilcoxon
+
+        if rival not in self.policies:
+            raise InputError(f"versus: no policy {rival!r} here; expected one of {', '.join(self.policies)}")
+        if score not in self.good or not 0 < confidence < 1:
+            raise InputError(f"versus: no column {score!r}, or confidence {confidence} is not in (0, 1)")
+        wide = self.good.pivot(index=["task", "stream"], columns="policy", values=score)
+        factor = 1.0 if score in ("utility",) or score.startswith(("labels", "seconds", "rounds")) else 100.0
+        rng = np.random.default_rng(0)
+        lines = []
+        for name in self.policies:
+            if name == rival or name not in wide:
+                continue
+            delta = (wide[name] - wide[rival]).dropna() * factor
+            parts = [part.to_numpy() for _, part in delta.groupby(level="task")]
+            if not parts:
+                continue
+            means = np.stack(
+                [part[rng.integers(len(part), size=(RESAMPLES, len(part)))].mean(1) for part in parts]
+            ).mean(0)
+            low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+            values = np.concatenate(parts)
+            lines.append(
+                {
+                    "policy": name,
+                    "difference": float(np.mean([part.mean() for part in parts])),
+                    "low": float(low),
+                    "high": float(high),
+                    "p": float(wilcoxon(values).pvalue) if (values != 0).any() else 1.0,
+                    "better": int((values > 1e-12).sum()),
+                    "equal": int((np.abs(values) <= 1e-12).sum()),
+                    "worse": int((values < -1e-12).sum()),
+                }
+            )
+        return pd.DataFrame(lines).set_index("policy") if lines else pd.DataFrame(lines)
+
+    def curves(self, task: str, *, score: str = "accuracy", points: int = 60) -> pandas.DataFrame:
+        """Mean learning curves of one task on a common grid of label counts.
+
+        Returns
+        -------
+        DataFrame
+            Columns policy, labels, mean, low, high (the band is the 95 % interval of the mean over seeds).
+        """
+        import pandas as pd
+
+        lines = []
+        rows = self.good[self.good["task"] == task]
+        for name in self.policies:
+            found = [self.traces[name, stream].curve for stream in rows.loc[rows["policy"] == name, "stream"]]
+            if not found:
+                continue
+            start, end = max(c["labels"].min() for c in found), min(c["labels"].max() for c in found)
+            grid = np.linspace(start, end, points)
+            values = np.stack([np.interp(grid, c["labels"], c[score]) for c in found])
+            error = 1.96 * values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(points)
+            mean = values.mean(0)
+            lines.append(
+                pd.DataFrame({"policy": name, "labels": grid, "mean": mean, "low": mean - error, "high": mean + error})
+            )
+        if not lines:
+            raise InputError(f"curves: no finished runs of task {task!r}; expected one of {', '.join(self.tasks)}")
+        return pd.concat(lines, ignore_index=True)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks, in order."""
+        return list(dict.fromkeys(self.good["task"]))
+
+    def report(self, path: str | Path) -> Path:
+        """Write one self-contained HTML file, and return its path."""
+        from metaal.report import write_report
+
+        return write_report(self, path)
+
+    def __repr__(self) -> str:
+        size = f"{len(self.policies)} policies × {len(self.tasks)} tasks"
+        return f"Result({len(self.runs)} runs: {size}, {len(self.errors)} errors)"

@@ -1,0 +1,521 @@
+"""One active-learning run: ask for rows, tell their labels; everything that happens is a record in the store.
+
+A run is ``begin (ask tell)* end``. The caller keeps the model, the data and the loop; the run sees only the outputs
+that are passed to ``ask``. Every call checks its input first, then writes one record, then changes its own state from
+that record, so that a process killed between any two calls loses nothing and goes on as if unbroken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaal import observe
+from metaal.actions import DEFAULT_ARM, Policy
+from metaal.errors import EmptyPoolError, InputError, OutOfTurnError, UnknownIdError
+from metaal.history import History
+from metaal.inputs import check_count, check_ids, check_labels, check_number, check_seconds, check_stats
+from metaal.journal import Journal
+from metaal.policies import read_policy
+from metaal.query import Query
+from metaal.shown import check_classes, digest_of, make_view
+from metaal.state import Id, RunState, label_columns
+from metaal.turn import Turn
+from metadata_store import Store
+from strategy_zoo import get
+
+
+class Run:
+    """The strategy provider of a loop that the caller owns.
+
+    Parameters
+    ----------
+    path : str, Path
+        ``store/name``: directory of the store, and the run's name in it. A run that exists is continued. With
+        ``store=``, the name alone.
+    policy : Policy or str
+        Who decides: ``"default"``, the spelling of a strategy (``"margin"``), ``"uniform"``, ``"schedule"``, the path
+        of a ``.metaal`` file, or a policy object.
+    seed : int
+        ≥ 0; every random number derives from it, the stream, the loop and its role.
+    budget : int, optional
+        Labels that may be asked for in all; the query before it is cut, the one after it says stop.
+    task : str, optional
+        Name of what is being learnt; runs of one task are kept together when a policy is trained. Default: the name.
+    tags : mapping, optional
+        Further facts to log with the run, such as ``{"learner": "logistic"}``.
+    stream : str, optional
+        Name that random numbers derive from; runs to be compared under common random numbers share one.
+    default : str
+        Strategy that is previewed beside the chosen one in every loop, so that logs can train a policy.
+    store : Store, optional
+        An open store instead of a directory.
+
+    Raises
+    ------
+    MismatchError
+        The run exists and began with another policy, seed, budget or stream.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metadata_store import open_store
+    >>> run = Run("demo", policy="margin", seed=0, store=open_store("memory:"))
+    >>> query = run.ask(1, ids=["a", "b"], proba=[[0.9, 0.1], [0.6, 0.4]])
+    >>> query.ids.tolist()
+    ['b']
+    >>> run.tell([1], score=0.7)
+    >>> run.labels
+    {'b': 1}
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        policy: Policy | str = "default",
+        seed: int = 0,
+        budget: int | None = None,
+        task: str | None = None,
+        tags: Mapping[str, str | float] | None = None,
+        stream: str | None = None,
+        default: str = DEFAULT_ARM,
+        store: Store | None = None,
+    ) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise InputError(f"seed: got {seed!r}, expected a whole number ≥ 0")
+        if budget is not None:
+            budget = check_count(budget)
+        self.policy = read_policy(policy)
+        self.default = get(default).spelling
+        self.seed = int(seed)
+        self.budget = budget
+        self._journal = Journal(path, store)
+        self.name = self._journal.name
+        self.stream = stream or self.name
+        self._state = self._journal.state
+        self._delivered = False
+        settings: dict[str, str | int | float] = {
+            "run.policy": self.policy.spelling,
+            "run.seed": self.seed,
+            "run.stream": self.stream,
+            "run.default": self.default,
+            "run.budget": budget or 0,
+        }
+        try:
+            if self._journal.exists:
+                self._journal.replay()
+                self._journal.check(settings)
+            else:
+                extra = {f"tag.{key}": value for key, value in (tags or {}).items()}
+                self._journal.write("begin", {**settings, "run.task": task or self.name, **extra}, {})
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def resume(cls, path: str | Path, *, policy: Policy | str | None = None, store: Store | None = None) -> Run:
+        """Open a run that exists with the settings it began with.
+
+        Parameters
+        ----------
+        path : str, Path
+        policy : Policy or str, optional
+            Needed only if the run began with a policy object that has no text form of its own.
+        store : Store, optional
+
+        Raises
+        ------
+        InputError
+            There is no such run.
+        """
+        journal = Journal(path, store, create=False)
+        try:
+            if not journal.exists:
+                raise InputError(f"no run {journal.name!r} to resume here; begin it with metaal.Run")
+            journal.replay()
+        finally:
+            journal.close()
+        begin = journal.state.begin.values if journal.state.begin is not None else {}
+        return cls(
+            path,
+            policy=str(begin["run.policy"]) if policy is None else policy,
+            seed=int(begin["run.seed"]),
+            budget=int(begin["run.budget"]) or None,
+            stream=str(begin["run.stream"]),
+            default=str(begin["run.default"]),
+            store=store,
+        )
+
+    # ------------------------------------------------------------------ ask
+
+    def ask(
+        self,
+        n: int,
+        *,
+        ids: Any,
+        proba: Any = None,
+        prediction: Any = None,
+        embedding: Any = None,
+        committee: Any = None,
+        previous: Any = None,
+        gradient: Any = None,
+        seen_embedding: Any = None,
+        seen_y: Any = None,
+        lookahead: Callable[..., Any] | None = None,
+        classes: Any = None,
+    ) -> Query:
+        """Choose rows to label from the outputs of the current model.
+
+        Parameters
+        ----------
+        n : int
+            Rows wanted, ≥ 1; the policy may ask for a multiple.
+        ids : (U,) whole numbers or text
+            Key of each pool row, without repeats. Rows that wait for a label or were skipped are left out by the run.
+        proba : (U, C) array, optional
+            Class probabilities, rows summing to one.
+        prediction : (U,) array, optional
+            Predictions, for regression.
+        embedding : (U, D) array, optional
+            A vector a row in which near means alike (features or the model's last layer).
+        committee : (M, U, C) array, optional
+            Probabilities of several members.
+        previous : (U, C) array, optional
+            Probabilities of the same rows in the last loop.
+        gradient : (U, G) array, optional
+            Gradient embedding.
+        seen_embedding : (L, D) array, optional
+            Vectors of the labelled rows.
+        seen_y : (L,) array, optional
+            Their labels.
+        lookahead : callable, optional
+            What a label would change; see the zoo.
+        classes : (C,) array, optional
+            The label that each column of proba stands for (``model.classes_``). Without it, labels are read as column
+            numbers where they can be.
+
+        Returns
+        -------
+        Query
+
+        Raises
+        ------
+        OutOfTurnError
+            The last query has no answer yet, or the run has ended.
+        InputError, EmptyPoolError, UnavailableError
+            Something passed is wrong; nothing was logged.
+        """
+        n = check_count(n)
+        if self._state.ended is not None:
+            raise OutOfTurnError(f"run {self.name!r} has ended; begin another one to go on")
+        pool_ids = check_ids(ids, like=self._id_example())
+        view = make_view(
+            pool_ids,
+            {
+                "proba": proba,
+                "prediction": prediction,
+                "embedding": embedding,
+                "committee": committee,
+                "previous": previous,
+                "gradient": gradient,
+                "seen_embedding": seen_embedding,
+                "seen_y": seen_y,
+                "lookahead": lookahead,
+            },
+        )
+        class_list = check_classes(classes, view)
+        digest = digest_of(n, pool_ids, view)
+        if not self._state.answered:
+            return self._again(digest, pool_ids)
+        rows = self._candidates(pool_ids)
+        view, pool_ids = (view, pool_ids) if len(rows) == len(pool_ids) else (view.take(rows), pool_ids[rows])
+        turn = Turn(
+            state=self._state,
+            seed=self.seed,
+            stream=self.stream,
+            default=self.default,
+            budget=self.budget,
+            n=n,
+            view=view,
+            ids=pool_ids,
+            classes=class_list,
+        )
+        turn.observe()
+        query = turn.choose(self.policy)
+        self._journal.write("ask", {**turn.values, "state.digest": digest}, turn.arrays)
+        self._delivered = True
+        # Positions are given in the pool as the caller passed it, not in the candidates.
+        return replace(query, rows=rows[query.rows])
+
+    def _again(self, digest: str, pool_ids: np.ndarray) -> Query:
+        """Hand out the pending query to a process that has not seen it yet; a second ask is out of turn."""
+        last = self._state.asks[-1]
+        if self._delivered:
+            raise OutOfTurnError(
+                f"ask() was called twice: the query of loop {self._state.loop} ({len(self._state.waiting)} rows) has "
+                "no answer yet; tell() its labels, or skip() rows that cannot be labelled"
+            )
+        if last.values["state.digest"] != digest:
+            raise OutOfTurnError(
+                f"the query of loop {self._state.loop} is still pending from an earlier process, and ask() was called "
+                "with other ids or outputs; read run.pending, then tell() its labels or skip() them"
+            )
+        self._delivered = True
+        query = self.pending
+        if query is None:
+            raise OutOfTurnError("nothing is pending")
+        place = {key: row for row, key in enumerate(pool_ids.tolist())}
+        rows = np.array([place.get(key, -1) for key in query.ids.tolist()], dtype=np.int64)
+        return Query(query.ids, query.loop, query.stop, query.action, query.reason, query.propensity, rows, query.part)
+
+    def _candidates(self, pool_ids: np.ndarray) -> np.ndarray:
+        """Positions of the pool rows that may be asked now."""
+        labelled = [key for key in pool_ids.tolist() if key in self._state.labels]
+        if labelled:
+            raise InputError(
+                f"ids: {len(labelled)} rows already have a label in this run (for example {labelled[0]!r}); "
+                "drop them from the pool, or withdraw() their labels to ask again"
+            )
+        out = self._state.excluded()
+        rows = np.array(
+            [k for k, key in enumerate(pool_ids.tolist()) if key not in out] if out else range(len(pool_ids))
+        )
+        if not len(rows):
+            raise EmptyPoolError(
+                f"ids: all {len(pool_ids)} rows wait for a label or were skipped; tell() their labels, or end the run"
+            )
+        return rows.astype(np.int64)
+
+    # ----------------------------------------------------------------- tell
+
+    def tell(
+        self,
+        labels: Any,
+        *,
+        ids: Any = None,
+        seconds: Mapping[str, float] | float | None = None,
+        score: float | None = None,
+        **stats: float,
+    ) -> None:
+        """Log labels, in any order, in parts, or late.
+
+        Parameters
+        ----------
+        labels : (n,) whole numbers, text, truth values or numbers
+            One for each id.
+        ids : (n,) array, optional
+            The rows they belong to. Default: all rows of the pending query, in its order.
+        seconds : mapping or float, optional
+            Seconds spent in this loop on ``fit``, ``score`` and ``label``; a plain number is ``fit``.
+        score : float, optional
+            Quality of the model whose outputs this loop's ``ask`` saw, on validation data of your own.
+        **stats : float
+            Further numbers of yours, logged as ``user.NAME``.
+
+        Raises
+        ------
+        OutOfTurnError
+            Nothing was asked yet, or the run has ended.
+        UnknownIdError
+            An id was never asked.
+        InputError
+            Wrong count, a missing label, or a row that already has one (use ``change``).
+        """
+        state = self._open_turn("tell")
+        if ids is None:
+            keys = state.asks[-1].arrays["query.ids"]
+            keys = keys[[key in state.waiting for key in keys.tolist()]]
+            of = f"the rows of loop {state.loop} that wait for a label"
+        else:
+            keys = self._asked_ids(ids)
+            of = "one for each of the ids"
+        values = check_labels(labels, len(keys), of=of)
+        if not len(values) and len(state.asks[-1].arrays["query.ids"]):
+            raise InputError("labels: none were passed; skip() rows that cannot be labelled")
+        known = [key for key in keys.tolist() if key in state.labels]
+        if known:
+            raise InputError(
+                f"ids: {known[0]!r} already has a label ({state.labels[known[0]]!r}); change() or withdraw() it"
+            )
+        logged: dict[str, Any] = {**check_seconds(seconds), **check_stats(stats)}
+        if score is not None:
+            logged["score.value"] = check_number("score", score)
+        late = sum(state.asked_in[key] < state.loop for key in keys.tolist())
+        done = state.rows[state.loop]
+        logged["oracle.told"] = done.get("oracle.told", 0.0) + len(keys)
+        logged["oracle.late"] = done.get("oracle.late", 0.0) + late
+        logged |= self._surprise(dict(zip(keys.tolist(), values.tolist(), strict=True)))
+        self._journal.write("tell", logged, {"ids": keys, "labels": values})
+
+    def _surprise(self, new: dict[Id, Any]) -> dict[str, float]:
+        """How the labels of this loop's query, old and new, compare with what the model had said of them."""
+        ask = self._state.asks[-1]
+        proba = ask.arrays.get("query.proba")
+        if proba is None:
+            return {}
+        places, labels = [], []
+        for place, key in enumerate(ask.arrays["query.ids"].tolist()):
+            label = new.get(key, self._state.labels.get(key))
+            if label is not None and self._state.asked_in.get(key) == self._state.loop:
+                places.append(place)
+                labels.append(label)
+        if not places:
+            return {}
+        columns = label_columns(np.asarray(labels), ask.arrays.get("classes"), proba.shape[1])
+        return {} if columns is None else observe.observe_labels(proba[places], columns)
+
+    def skip(self, ids: Any) -> None:
+        """Log that rows cannot be labelled; they are not asked again (a late label is still welcome)."""
+        state = self._open_turn("skip")
+        keys = self._asked_ids(ids)
+        self._refuse(keys, lambda key: key in state.labels, "already has a label; withdraw() it instead")
+        self._refuse(keys, lambda key: key in state.skipped, "was skipped already")
+        done = state.rows[state.loop].get("oracle.skipped", 0.0)
+        self._journal.write("skip", {"oracle.skipped": done + len(keys)}, {"ids": keys})
+
+    def change(self, ids: Any, labels: Any) -> None:
+        """Replace the labels of rows that have one."""
+        state = self._open_turn("change")
+        keys = self._asked_ids(ids)
+        values = check_labels(labels, len(keys), of="one for each of the ids")
+        self._refuse(keys, lambda key: key not in state.labels, "has no label yet; tell() it")
+        done = state.rows[state.loop].get("oracle.changed", 0.0)
+        self._journal.write("change", {"oracle.changed": done + len(keys)}, {"ids": keys, "labels": values})
+
+    def withdraw(self, ids: Any) -> None:
+        """Take labels back; the rows may be asked again when they are in the pool."""
+        state = self._open_turn("withdraw")
+        keys = self._asked_ids(ids)
+        self._refuse(keys, lambda key: key not in state.labels, "has no label to withdraw")
+        done = state.rows[state.loop].get("oracle.withdrawn", 0.0)
+        self._journal.write("withdraw", {"oracle.withdrawn": done + len(keys)}, {"ids": keys})
+
+    def report(self, values: Mapping[str, float]) -> None:
+        """Log numbers for people only, such as test scores: no policy ever sees them.
+
+        They belong to the model that the next ``ask`` will show (after ``end``: to the last one).
+        """
+        loop = self._state.ended.loop if self._state.ended is not None else self._state.loop + 1
+        numbers = {f"report.{name}": check_number(name, value) for name, value in values.items()}
+        if any(old.loop == loop and dict(old.values) == numbers for old in self._state.reports):
+            return  # a resumed loop reports what it had reported before
+        self._journal.write("report", numbers, {}, loop=loop)
+
+    def end(
+        self, *, seconds: Mapping[str, float] | float | None = None, score: float | None = None, **stats: float
+    ) -> None:
+        """End the run; ``score`` and ``seconds`` are of the model trained on all labels.
+
+        Raises
+        ------
+        OutOfTurnError
+            The run has already ended.
+        """
+        if self._state.ended is not None:
+            raise OutOfTurnError(f"run {self.name!r} has already ended")
+        logged: dict[str, Any] = {**check_seconds(seconds), **check_stats(stats)}
+        if score is not None:
+            logged["score.value"] = check_number("score", score)
+        logged["labels.told"] = float(len(self._state.labels))
+        initial = self._state.rows[0].get("labels.count", 0.0) if self._state.rows else 0.0
+        logged["labels.count"] = initial + logged["labels.told"]
+        self._journal.write("end", logged, {}, loop=self._state.loop + 1)
+
+    def _open_turn(self, verb: str) -> RunState:
+        if self._state.ended is not None:
+            raise OutOfTurnError(f"{verb}() after end(): run {self.name!r} takes no more labels")
+        if not self._state.asks:
+            raise OutOfTurnError(f"{verb}() before ask(): nothing was asked in run {self.name!r}")
+        return self._state
+
+    def _asked_ids(self, ids: Any) -> np.ndarray:
+        if isinstance(ids, str | int):
+            ids = [ids]
+        keys = check_ids(ids, like=self._id_example())
+        if not len(keys):
+            raise InputError("ids: none were passed")
+        unknown = [key for key in keys.tolist() if key not in self._state.asked_in]
+        if unknown:
+            raise UnknownIdError(
+                f"ids: {len(unknown)} of {len(keys)} were never asked in run {self.name!r} (such as {unknown[0]!r}); "
+                "run.pending lists the rows that wait for a label"
+            )
+        return keys
+
+    def _refuse(self, keys: np.ndarray, wrong: Callable[[Id], bool], why: str) -> None:
+        bad = [key for key in keys.tolist() if wrong(key)]
+        if bad:
+            raise InputError(f"ids: {bad[0]!r} {why}")
+
+    # ---------------------------------------------------------------- state
+
+    @property
+    def pending(self) -> Query | None:
+        """The rows that were asked and have neither a label nor a skip, oldest first; None if there are none."""
+        state = self._state
+        if not state.waiting or state.ended is not None:
+            return None
+        last = state.asks[-1]
+        ids = np.array(list(state.waiting), dtype=last.arrays["query.ids"].dtype)
+        part = last.arrays["query.part"]
+        places = [state.position[key] if state.waiting[key] == state.loop else -1 for key in state.waiting]
+        return Query(
+            ids,
+            state.loop,
+            bool(last.values["action.stop"]),
+            str(last.values["action.name"]),
+            str(last.values["decision.reason"]),
+            float(last.values["action.propensity"]),
+            part=np.array([part[k] if k >= 0 else -1 for k in places], dtype=np.int64),
+        )
+
+    @property
+    def history(self) -> History:
+        """Every series of the run so far, loops × names."""
+        asks = self._state.asks
+        return History(
+            self._state.rows,
+            actions=[str(ask.values["action.name"]) for ask in asks],
+            propensities=[float(ask.values["action.propensity"]) for ask in asks],
+        )
+
+    @property
+    def labels(self) -> dict[Id, Any]:
+        """Every label told so far, by id."""
+        return dict(self._state.labels)
+
+    @property
+    def ended(self) -> bool:
+        """Whether ``end`` was logged."""
+        return self._state.ended is not None
+
+    def why(self) -> str:
+        """The last action and its reason, in one line."""
+        if not self._state.asks:
+            return "nothing was asked yet"
+        last = self._state.asks[-1].values
+        chance = f"p = {last['action.propensity']:.2f}"
+        return f"loop {self._state.loop}: {last['action.name']} ({chance}); {last['decision.reason']}"
+
+    def close(self) -> None:
+        """Release the store if this run opened it; the run can be resumed at any time."""
+        self._journal.close()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = self._state
+        counts = f"{len(state.labels)} labels, {len(state.waiting)} pending"
+        return f"Run({self.name!r}, {self.policy.spelling}, loop {state.loop}, {counts})"
+
+    def _id_example(self) -> np.ndarray | None:
+        return self._state.asks[0].arrays["reference.ids"] if self._state.asks else None

@@ -1,0 +1,59 @@
+"""What a caller shows to `ask`: checked against the ids, turned into the zoo's view, and summed up in a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from metaal.errors import EmptyPoolError, InputError
+from metaal.inputs import plain_array
+from strategy_zoo import View, ZooError
+
+_AXIS = {"proba": 0, "prediction": 0, "embedding": 0, "committee": 1, "previous": 0, "gradient": 0}
+
+
+def make_view(ids: np.ndarray, outputs: dict[str, Any]) -> View:
+    """The zoo's view of the outputs, with their lengths checked against the ids.
+
+    Raises
+    ------
+    EmptyPoolError, InputError
+    """
+    if not len(ids):
+        raise EmptyPoolError("ids: the pool is empty; end the run, or pass the rows that still have no label")
+    given = {name: value for name, value in outputs.items() if value is not None}
+    for name, axis in _AXIS.items():
+        shape = np.shape(given[name]) if name in given else None
+        if shape is not None and (len(shape) <= axis or shape[axis] != len(ids)):
+            rows = shape[axis] if len(shape) > axis else 0
+            raise InputError(f"{name}: shape {shape} has {rows} rows, but ids has {len(ids)}; pass one row for each id")
+    if "seen_y" in given:
+        given["seen_y"] = plain_array("seen_y", given["seen_y"])
+    try:
+        return View(**given)
+    except ZooError as error:
+        raise InputError(str(error)) from error
+
+
+def check_classes(classes: Any, view: View) -> np.ndarray | None:
+    """The label of each column of proba, all different; None if the caller does not say."""
+    if classes is None:
+        return None
+    out = plain_array("classes", classes)
+    width = None if view.proba is None else view.proba.shape[1]
+    if len(out) != width or len(set(out.tolist())) != len(out):
+        raise InputError(
+            f"classes: got {len(out)} entries, expected one different label for each of proba's {width} columns"
+        )
+    return out
+
+
+def digest_of(n: int, ids: np.ndarray, view: View) -> str:
+    """What was shown, as 16 hexadecimal digits: equal digests mean the same state of the same task."""
+    digest = hashlib.blake2b(f"{n} {ids.dtype.kind}".encode(), digest_size=8)
+    for array in (ids, view.proba, view.prediction):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""A bounded sample of the pool and the distances in it, computed once a loop and shared by everything that looks.
+
+Statistics and proposal features need margins, ranks, densities and distances to the labelled rows. Computing them on
+the whole pool for every candidate would cost more than training; a sample of fixed size keeps it at milliseconds for
+any pool.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strategy_zoo import View
+
+SAMPLE = 2048
+"""Rows on which quantiles of the outputs are computed."""
+REFERENCE = 256
+"""Rows on which distances are computed, and which churn follows through the loops."""
+SEEN = 1024
+"""Labelled rows that distances are computed to."""
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Euclidean distances f8[A,B] between two sets of rows."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+    return np.sqrt(np.maximum(square, 0.0))
+
+
+def margins(proba: np.ndarray) -> np.ndarray:
+    """Difference f8[U] of the two highest probabilities (1 where there is one class)."""
+    if proba.shape[1] < 2:
+        return np.ones(len(proba))
+    top = np.partition(proba, -2, axis=1)[:, -2:]
+    return top[:, 1] - top[:, 0]
+
+
+def entropies(proba: np.ndarray) -> np.ndarray:
+    """Entropy f8[U] over log C, in [0, 1]."""
+    classes = proba.shape[1]
+    if classes < 2:
+        return np.zeros(len(proba))
+    logs = np.log(proba, where=proba > 0, out=np.zeros_like(proba))
+    return np.clip(-(proba * logs).sum(1) / np.log(classes), 0.0, 1.0)
+
+
+class Sketch:
+    """Sampled rows of one loop's view with what is known about them.
+
+    Parameters
+    ----------
+    view : View
+    rng : Generator
+    reference : i8[R], optional
+        Rows to use as reference; drawn from the pool if None.
+    """
+
+    def __init__(self, view: View, rng: np.random.Generator, reference: np.ndarray | None = None) -> None:
+        self.view = view
+        size = view.n
+        self.rows = np.arange(size) if size <= SAMPLE else np.sort(rng.choice(size, SAMPLE, replace=False))
+        if reference is None:
+            reference = np.arange(size) if size <= REFERENCE else np.sort(rng.choice(size, REFERENCE, replace=False))
+        self.reference = reference
+        self.margin: np.ndarray | None = None
+        self.predicted: np.ndarray | None = None
+        if view.proba is not None:
+            sample = view.proba[self.rows]
+            self.margin, self.entropy = margins(sample), entropies(sample)
+            self.confidence, self.predicted = sample.max(1), sample.argmax(1)
+            self.mean_proba = sample.mean(0)
+            self.sorted_margin, self.sorted_entropy = np.sort(self.margin), np.sort(self.entropy)
+        self.scale = 1.0
+        self.seen: np.ndarray | None = None
+        self.to_seen: np.ndarray | None = None
+        self.neighbour: np.ndarray | None = None
+        if view.embedding is not None and len(reference):
+            self._measure_space(rng)
+
+    def _measure_space(self, rng: np.random.Generator) -> None:
+        embedding = self.view.embedding
+        if embedding is None:
+            return
+        self.points = embedding[self.reference]
+        between = distances(self.points, self.points)
+        positive = between[between > 1e-12]
+        self.scale = float(np.median(positive)) if len(positive) else 1.0
+        others = np.sort(between, axis=1)[:, 1:11] / self.scale
+        self.neighbour = others.mean(1) if others.shape[1] else np.zeros(len(self.points))
+        seen = self.view.seen_embedding
+        if seen is not None and len(seen):
+            self.seen = seen if len(seen) <= SEEN else seen[np.sort(rng.choice(len(seen), SEEN, replace=False))]
+            self.to_seen = distances(self.points, self.seen).min(1) / self.scale
+
+    def rank(self, values: np.ndarray, ordered: np.ndarray) -> float:
+        """Mean rank in [0, 1] of ``values`` among the ordered sample."""
+        return float((np.searchsorted(ordered, values, side="left") / max(len(ordered), 1)).mean())

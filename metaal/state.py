@@ -1,0 +1,124 @@
+"""A run's state, folded from its records one by one.
+
+The live run and the resumed run fold the same records with the same function, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from metaal.statistics import STATISTICS
+from metadata_store import Record
+
+Id = Any  # int or str, as the caller keys the rows
+
+
+class RunState:
+    """What is known of a run: who was asked, what was told, and the series so far."""
+
+    def __init__(self) -> None:
+        self.begin: Record | None = None
+        self.asks: list[Record] = []
+        self.counts: dict[tuple[int, str], int] = {}
+        self.asked_in: dict[Id, int] = {}
+        self.position: dict[Id, int] = {}
+        self.waiting: dict[Id, int] = {}
+        self.labels: dict[Id, Any] = {}
+        self.skipped: dict[Id, int] = {}
+        self.rows: list[dict[str, float]] = []
+        self.ended: Record | None = None
+        self.reports: list[Record] = []
+
+    @property
+    def loop(self) -> int:
+        """Number of the latest ask; −1 before the first."""
+        return len(self.asks) - 1
+
+    @property
+    def answered(self) -> bool:
+        """Whether the latest ask has had any answer, or needed none."""
+        if not self.asks:
+            return True
+        ids = self.asks[-1].arrays["query.ids"].tolist()
+        return not ids or any(key not in self.waiting for key in ids)
+
+    @property
+    def spent(self) -> int:
+        """Labels that count against the budget: those told, and those that are still awaited."""
+        return len(self.labels) + len(self.waiting)
+
+    def apply(self, record: Record) -> None:
+        """Fold one record in."""
+        self.counts[record.loop, record.event] = self.counts.get((record.loop, record.event), 0) + 1
+        if record.event == "begin":
+            self.begin = record
+        elif record.event == "ask":
+            self._ask(record)
+        elif record.event in ("tell", "change"):
+            for key, label in zip(record.arrays["ids"].tolist(), record.arrays["labels"].tolist(), strict=True):
+                self.labels[key] = label
+                self.waiting.pop(key, None)
+                self.skipped.pop(key, None)
+        elif record.event == "skip":
+            for key in record.arrays["ids"].tolist():
+                self.waiting.pop(key, None)
+                self.skipped[key] = record.loop
+        elif record.event == "withdraw":
+            for key in record.arrays["ids"].tolist():
+                self.labels.pop(key, None)
+                self.waiting.pop(key, None)
+                self.asked_in.pop(key, None)
+        elif record.event == "end":
+            self.ended = record
+        elif record.event == "report":
+            self.reports.append(record)
+        # What is reported (test scores) never becomes part of the history that a policy reads.
+        if record.event not in ("begin", "report"):
+            self._series(record)
+
+    def _ask(self, record: Record) -> None:
+        self.asks.append(record)
+        for place, key in enumerate(record.arrays["query.ids"].tolist()):
+            self.asked_in[key] = record.loop
+            self.position[key] = place
+            self.waiting[key] = record.loop
+            self.skipped.pop(key, None)
+
+    def _series(self, record: Record) -> None:
+        while len(self.rows) <= record.loop:
+            self.rows.append({})
+        row = self.rows[record.loop]
+        for name, value in record.values.items():
+            if isinstance(value, str) or (name not in STATISTICS and not name.startswith("user.")):
+                continue
+            row[name] = float(value)
+
+    def excluded(self) -> set[Id]:
+        """Ids that must not be asked now: waiting for a label, or skipped."""
+        return set(self.waiting) | set(self.skipped)
+
+    def told_in(self, loop: int) -> tuple[list[Id], list[Any]]:
+        """Ids and labels of the rows asked in ``loop`` that have a label, in the order asked."""
+        ids = [key for key in self.asks[loop].arrays["query.ids"].tolist() if key in self.labels]
+        return ids, [self.labels[key] for key in ids]
+
+
+def label_columns(labels: list[Any] | np.ndarray, classes: np.ndarray | None, count: int) -> np.ndarray | None:
+    """Columns i8[n] of proba that the labels stand for; None if that cannot be known.
+
+    Without ``classes`` only whole numbers in 0..C−1 can be read as columns.
+    """
+    values = np.asarray(labels)
+    if classes is not None:
+        place = {key: k for k, key in enumerate(np.asarray(classes).tolist())}
+        found = [place.get(key, -1) for key in values.tolist()]
+    elif values.dtype.kind in "iub":
+        found = values.astype(np.int64).tolist()
+    else:
+        return None
+    columns = np.array(found, dtype=np.int64)
+    if not len(columns) or columns.min() < 0 or columns.max() >= count:
+        return None
+    return columns

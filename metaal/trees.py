@@ -1,0 +1,149 @@
+"""Gradient-boosted trees as plain arrays: trained by LightGBM, saved as data, evaluated in numpy.
+
+A malformed LightGBM text file can kill the process, and importing LightGBM costs over a second; arrays whose every
+index is checked before use can do neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from metaal.errors import PolicyFileError
+
+MAX_DEPTH = 64
+_DTYPES = {
+    "root": np.int32,
+    "feature": np.int32,
+    "threshold": np.float64,
+    "left": np.int32,
+    "right": np.int32,
+    "nan_left": np.bool_,
+    "leaf": np.float64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """An additive ensemble of binary trees.
+
+    Parameters
+    ----------
+    root : i4[T]
+        First node of each tree; ≥ 0 an inner node, < 0 the leaf ``~root``.
+    feature, threshold, left, right, nan_left : arrays [N]
+        Inner nodes: a row goes left where ``x[feature] <= threshold`` (or is NaN and ``nan_left``). Children that are
+        ≥ 0 are inner nodes, and come after their parent; negative ones are leaves ``~child``.
+    leaf : f8[M]
+        Values that are summed.
+
+    Raises
+    ------
+    PolicyFileError
+        An array is not what it should be.
+    """
+
+    root: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    nan_left: np.ndarray
+    leaf: np.ndarray
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            array = getattr(self, field.name)
+            if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != _DTYPES[field.name]:
+                raise PolicyFileError(
+                    f"trees: array {field.name} is not one-dimensional {_DTYPES[field.name].__name__}"
+                )
+        nodes, leaves = len(self.feature), len(self.leaf)
+        if any(len(getattr(self, name)) != nodes for name in ("threshold", "left", "right", "nan_left")):
+            raise PolicyFileError("trees: node arrays differ in length")
+        if not np.isfinite(self.leaf).all() or not np.isfinite(self.threshold).all():
+            raise PolicyFileError("trees: a threshold or leaf is not finite")
+        if nodes and self.feature.min() < 0:
+            raise PolicyFileError("trees: a feature number is negative")
+        own = np.arange(nodes, dtype=np.int32)
+        for name, child, lowest in (("left", self.left, own), ("right", self.right, own), ("root", self.root, None)):
+            inner = child >= 0
+            # Children after their parents: a walk always ends, whatever the file says.
+            if lowest is not None and (child[inner] <= lowest[inner]).any():
+                raise PolicyFileError(f"trees: a {name} child comes before its parent")
+            if (child[inner] >= nodes).any() or (~child[~inner] >= leaves).any():
+                raise PolicyFileError(f"trees: a {name} index points outside")
+        object.__setattr__(self, "depth", self._depth())
+
+    def _depth(self) -> int:
+        level = np.unique(self.root[self.root >= 0])
+        depth = 0
+        while len(level):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise PolicyFileError(f"trees: deeper than {MAX_DEPTH}")
+            below = np.concatenate([self.left[level], self.right[level]])
+            level = np.unique(below[below >= 0])
+        return depth
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Sum of the trees' values f8[A] for rows f8[A,F]; NaN means missing."""
+        x = np.asarray(x, dtype=np.float64)
+        if x.ndim != 2 or (len(self.feature) and x.shape[1] <= self.feature.max()):
+            raise PolicyFileError(f"trees: {x.shape} features passed, {self.feature.max(initial=-1) + 1} are read")
+        at = np.broadcast_to(self.root, (len(x), len(self.root))).copy()
+        rows = np.arange(len(x))[:, None]
+        for _ in range(self.depth):  # type: ignore[attr-defined]
+            inner = at >= 0
+            if not inner.any():
+                break
+            node = np.where(inner, at, 0)
+            value = x[rows, self.feature[node]]
+            left = np.where(np.isnan(value), self.nan_left[node], value <= self.threshold[node])
+            at = np.where(inner, np.where(left, self.left[node], self.right[node]), at)
+        return self.leaf[~at].sum(1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def from_lightgbm(booster: Any) -> Trees:
+    """Convert a trained LightGBM booster (numerical features only)."""
+    model: Mapping[str, Any] = booster.dump_model()
+    root: list[int] = []
+    nodes: list[list[Any]] = []
+    leaf: list[float] = []
+
+    def visit(node: Mapping[str, Any]) -> int:
+        if "split_index" not in node:
+            leaf.append(float(node["leaf_value"]))
+            return ~(len(leaf) - 1)
+        if node["decision_type"] != "<=":
+            raise PolicyFileError(
+                f"trees: a split of type {node['decision_type']!r} cannot be saved; use numerical features"
+            )
+        own = len(nodes)
+        threshold = float(node["threshold"])
+        # Without a missing type LightGBM reads NaN as zero.
+        nan_left = bool(node["default_left"]) if node["missing_type"] == "NaN" else threshold >= 0
+        nodes.append([int(node["split_feature"]), threshold, 0, 0, nan_left])
+        nodes[own][2] = visit(node["left_child"])
+        nodes[own][3] = visit(node["right_child"])
+        return own
+
+    for tree in model["tree_info"]:
+        root.append(visit(tree["tree_structure"]))
+    columns: list[Any] = list(zip(*nodes, strict=True)) if nodes else [[], [], [], [], []]
+    return Trees(
+        root=np.array(root, dtype=np.int32),
+        feature=np.array(columns[0], dtype=np.int32),
+        threshold=np.array(columns[1], dtype=np.float64),
+        left=np.array(columns[2], dtype=np.int32),
+        right=np.array(columns[3], dtype=np.int32),
+        nan_left=np.array(columns[4], dtype=np.bool_),
+        leaf=np.array(leaf, dtype=np.float64),
+    )

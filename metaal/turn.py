@@ -1,0 +1,229 @@
+"""The computing of one ask: observe the outputs, let the policy decide, draw, and select the rows.
+
+Nothing here has a side effect: what it finds lies in ``values`` and ``arrays``, and the run writes them as one record.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from metaal import observe
+from metaal.actions import STOP, Action, ActionSet, Decision, Policy
+from metaal.errors import UnavailableError
+from metaal.features import PROPOSAL, proposal_features
+from metaal.history import History
+from metaal.query import Query
+from metaal.randomness import generator
+from metaal.sketch import REFERENCE, Sketch
+from metaal.state import RunState, label_columns
+from strategy_zoo import Proposal, View, get, propose, unmet
+
+
+@dataclass
+class Turn:
+    """One ask in the making.
+
+    Parameters
+    ----------
+    state : RunState
+        The run so far; read only.
+    seed, stream, default, budget
+        Settings of the run.
+    n : int
+        Rows the caller wants.
+    view : View
+        Outputs of the candidates.
+    ids : (U,) array
+        Their keys.
+    classes : (C,) array or None
+        Label of each column of proba.
+    """
+
+    state: RunState
+    seed: int
+    stream: str
+    default: str
+    budget: int | None
+    n: int
+    view: View
+    ids: np.ndarray
+    classes: np.ndarray | None
+    values: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.loop = self.state.loop + 1
+        self.base = min(self.n, self.view.n)
+        self._proposals: dict[tuple[str, int], Proposal] = {}
+        if self.classes is not None:
+            self.arrays["classes"] = self.classes
+
+    # -------------------------------------------------------------- observe
+
+    def observe(self) -> None:
+        """Compute this loop's statistics, and keep the reference rows that the next loop compares with."""
+        started = time.perf_counter()
+        state, view = self.state, self.view
+        reference, before = self._reference()
+        self.sketch = Sketch(view, generator(self.seed, self.stream, self.loop, "sketch"), reference)
+        self.label_shares = self._label_shares()
+        self.values |= observe.observe_pool(self.sketch, self.label_shares)
+        told = float(len(state.labels))
+        count = next((float(len(x)) for x in (view.seen_y, view.seen_embedding) if x is not None), told)
+        self.values |= {
+            "labels.count": count,
+            "labels.told": told,
+            "labels.share": count / (count + view.n),
+            "loop.batch": float(self.n),
+            "loop.since.first": float(self.loop),
+            "oracle.waiting": float(len(state.waiting)),
+            "cost.rows.scored": float(len(self.ids)),
+        }
+        self.arrays["reference.ids"] = self.ids[self.sketch.reference]
+        if view.proba is not None:
+            now = view.proba[self.sketch.reference].astype(np.float32)
+            self.arrays["reference.proba"] = now
+            if before is not None:
+                self.values |= observe.observe_churn(before, now.astype(np.float64))
+        self.values["cost.observe.seconds"] = time.perf_counter() - started
+
+    def _reference(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Rows of the last loop's reference subset that are still in the pool, with their probabilities then."""
+        if not self.state.asks:
+            return None, None
+        last = self.state.asks[-1].arrays
+        place = {key: row for row, key in enumerate(self.ids.tolist())}
+        kept = [(k, place[key]) for k, key in enumerate(last["reference.ids"].tolist()) if key in place]
+        # Labelled rows leave the subset; when half is gone a fresh one is drawn, and churn pauses for a loop.
+        if len(kept) < min(REFERENCE // 2, len(self.ids)):
+            return None, None
+        positions, rows = np.array([k for k, _ in kept]), np.array([row for _, row in kept])
+        proba = last.get("reference.proba")
+        return rows, None if proba is None else proba[positions].astype(np.float64)
+
+    def _label_shares(self) -> np.ndarray | None:
+        view = self.view
+        labels = view.seen_y if view.seen_y is not None else list(self.state.labels.values())
+        if view.proba is None or not len(labels):
+            return None
+        width = view.proba.shape[1]
+        columns = label_columns(np.asarray(labels), self.classes, width)
+        return None if columns is None else np.bincount(columns, minlength=width) / len(columns)
+
+    # --------------------------------------------------------------- choose
+
+    def choose(self, policy: Policy) -> Query:
+        """Let the policy decide, draw the action, and select the rows."""
+        started = time.perf_counter()
+        actions, decision = self._decide(policy)
+        p = np.asarray(decision.probabilities, dtype=np.float64)
+        drawn = int(generator(self.seed, self.stream, self.loop, "draw").choice(len(actions), p=p / p.sum()))
+        action, reason = actions[drawn], decision.reason
+        decided = time.perf_counter()
+        chosen = None if action.stop else self._proposal(action.strategy, self._count(action))
+        rows = np.zeros(0, dtype=np.int64) if chosen is None else chosen.rows
+        self._describe(actions, action, rows)
+        stop = action.stop
+        if not stop and len(rows) == self.view.n <= self.n:
+            stop = True
+            reason = f"the last {self.view.n} rows fit into one batch, so there is nothing left to choose ({reason})"
+        self.values |= {
+            "action.name": str(action),
+            "action.strategy": action.strategy,
+            "action.multiplier": action.multiplier,
+            "action.stop": bool(stop),
+            "action.propensity": float(p[drawn]),
+            "action.entropy": float(-(p[p > 0] * np.log(p[p > 0])).sum()) + 0.0,
+            "decision.reason": reason,
+            "cost.decide.seconds": decided - started,
+            "cost.select.seconds": time.perf_counter() - decided,
+        }
+        for name, array in (("advantage", decision.advantage), ("lower", decision.lower)):
+            if array is not None and np.isfinite(array[drawn]):
+                self.values[f"decision.{name}"] = float(array[drawn])
+        previews = actions.previewed
+        self.arrays |= {
+            "query.ids": self.ids[rows],
+            "query.part": np.zeros(0, np.int64) if chosen is None else chosen.part,
+            "actions": np.array([str(a) for a in actions], dtype=str),
+            "actions.probability": p,
+            "preview.strategy": np.array(list(previews), dtype=str),
+            "preview.features": np.array(list(previews.values())).reshape(len(previews), len(PROPOSAL)),
+        }
+        if self.view.proba is not None:
+            self.arrays["query.proba"] = self.view.proba[rows]
+        return Query(
+            self.ids[rows], self.loop, stop, str(action), reason, float(p[drawn]), rows, self.arrays["query.part"]
+        )
+
+    def _decide(self, policy: Policy) -> tuple[ActionSet, Decision]:
+        spent = self.budget is not None and self.state.spent >= self.budget
+        actions = self._action_set([STOP] if spent else None, policy)
+        if spent:
+            return actions, Decision(np.ones(1), f"the budget of {self.budget} labels is spent")
+        # A user's validation score stays out: labels for it are not free, so no policy may come to depend on it.
+        past = [{k: v for k, v in row.items() if not k.startswith("score.")} for row in self.state.rows[: self.loop]]
+        history = History(
+            [*past, {name: float(value) for name, value in self.values.items()}],
+            actions=[str(ask.values["action.name"]) for ask in self.state.asks],
+            propensities=[float(ask.values["action.propensity"]) for ask in self.state.asks],
+        )
+        return actions, policy.decide(history, actions).checked(actions)
+
+    def _action_set(self, forced: list[Action] | None, policy: Policy) -> ActionSet:
+        unavailable: dict[str, str] = {}
+        actions: list[Action] = []
+        for arm in policy.arms:
+            why = unmet(get(arm), self.view)
+            if why is not None:
+                unavailable[arm] = why
+            else:
+                actions += [Action(arm, float(multiplier)) for multiplier in policy.multipliers]
+        if not actions and forced is None:
+            raise UnavailableError(
+                f"policy {policy.spelling}: none of its strategies can run on these outputs ("
+                + "; ".join(f"{name}: {why}" for name, why in unavailable.items())
+                + ")"
+            )
+        return ActionSet(
+            actions if forced is None else forced,
+            features=self._features,
+            feature_names=PROPOSAL,
+            unavailable=unavailable,
+            default=self.default,
+        )
+
+    def _count(self, action: Action) -> int:
+        count = min(max(1, round(self.n * action.multiplier)), self.view.n)
+        return count if self.budget is None else min(count, self.budget - self.state.spent)
+
+    def _proposal(self, spelling: str, count: int) -> Proposal:
+        if (spelling, count) not in self._proposals:
+            rng = generator(self.seed, self.stream, self.loop, f"strategy:{spelling}")
+            self._proposals[spelling, count] = propose(get(spelling), self.view, count, rng)
+        return self._proposals[spelling, count]
+
+    def _default_rows(self) -> np.ndarray | None:
+        """Rows that the default strategy would ask for; None if the outputs do not allow it."""
+        return None if unmet(get(self.default), self.view) else self._proposal(self.default, self.base).rows
+
+    def _features(self, spelling: str) -> np.ndarray:
+        return proposal_features(
+            self.sketch,
+            self._proposal(spelling, self.base).rows,
+            default_rows=self._default_rows(),
+            label_shares=self.label_shares,
+        )
+
+    def _describe(self, actions: ActionSet, action: Action, rows: np.ndarray) -> None:
+        """Log the previews of the default and of the chosen strategy, whoever decided: logs must be able to train."""
+        default_rows = self._default_rows()
+        if default_rows is not None:
+            actions.features(self.default)
+        if not action.stop:
+            actions.features(action.strategy)
+            self.values |= observe.observe_query(self.sketch, rows, default_rows)

@@ -1,0 +1,218 @@
+"""What a record may contain: one small function for each kind of field."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from .errors import RecordError
+
+Scalar = float | int | bool | str
+
+INT64_MAX = 2**63 - 1
+INT64_MIN = -(2**63)
+MAX_NAME = 200
+MAX_TEXT = 2**20
+MAX_RECORD = 2**30 - 2**21  # a frame may have 1 GiB; the rest is room for keys and lengths
+
+_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+_EVENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@lru_cache(maxsize=4096)
+def check_run(run: str) -> str:
+    """Return a run's name, or say why it cannot be one.
+
+    Parameters
+    ----------
+    run : 1 to 200 characters; no control characters, no "/", "\\\\" or "..", not ".".
+
+    Returns
+    -------
+    str : the same name as a plain `str`.
+
+    Raises
+    ------
+    RecordError : the name is not acceptable.
+
+    Examples
+    --------
+    >>> check_run("tickets-2024 (été)")
+    'tickets-2024 (été)'
+    """
+    if not isinstance(run, str):
+        raise RecordError(f"run is {run!r} of type {type(run).__name__}; give a str of 1 to {MAX_NAME} characters")
+    if not 1 <= len(run) <= MAX_NAME:
+        raise RecordError(f"run has {len(run)} characters ({run[:20]!r}…); give 1 to {MAX_NAME}")
+    if "/" in run or "\\" in run or ".." in run or run == ".":
+        raise RecordError(f"run {run!r} looks like a path; leave out '/', '\\' and '..'")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in run):
+        raise RecordError(f"run {run!r} has a control character or half a surrogate pair; remove it")
+    return str(run)
+
+
+@lru_cache(maxsize=1024)
+def check_event(event: str) -> str:
+    """Return an event's name: an ASCII identifier of at most 200 characters, or raise `RecordError`.
+
+    Examples
+    --------
+    >>> check_event("tell")
+    'tell'
+    """
+    if not isinstance(event, str) or len(event) > MAX_NAME or not _EVENT.fullmatch(event):
+        raise RecordError(f"event is {event!r}; give an identifier such as 'ask' or 'tell', at most {MAX_NAME} letters")
+    return str(event)
+
+
+@lru_cache(maxsize=65536)
+def check_name(name: str) -> str:
+    """Return the name of a value or array: dotted lower-case words, or raise `RecordError`.
+
+    Examples
+    --------
+    >>> check_name("pool.margin.q05")
+    'pool.margin.q05'
+    """
+    if not isinstance(name, str) or len(name) > MAX_NAME or not _NAME.fullmatch(name):
+        raise RecordError(
+            f"name {name!r} is not dotted lower-case words such as 'pool.margin.q05' (a-z, 0-9, _; at most {MAX_NAME})"
+        )
+    return str(name)
+
+
+def check_count(field: str, number: object) -> int:
+    """Return a whole number from 0 to 2**63 - 1 as `int`, or raise `RecordError` naming the field.
+
+    Examples
+    --------
+    >>> check_count("loop", np.int32(3))
+    3
+    """
+    if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)):
+        raise RecordError(f"{field} is {number!r} of type {type(number).__name__}; give an int")
+    if not 0 <= int(number) <= INT64_MAX:
+        raise RecordError(f"{field} is {number}; give 0 to 2**63 - 1")
+    return int(number)
+
+
+def check_scalar(name: str, value: object) -> Scalar:
+    """Return one value as a plain float, int, bool or str.
+
+    Parameters
+    ----------
+    name : the value's name, for the message.
+    value : a Python or numpy scalar; floats may be NaN or infinite, ints must fit 64 bits, text 1 MiB of UTF-8.
+
+    Returns
+    -------
+    float, int, bool or str
+
+    Raises
+    ------
+    RecordError : any other type, an int beyond 64 bits, or text that is too long or not valid Unicode.
+
+    Examples
+    --------
+    >>> check_scalar("score", np.float32(0.5))
+    0.5
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        if not INT64_MIN <= int(value) <= INT64_MAX:
+            raise RecordError(f"value {name!r} is {value}, beyond 64 bits; store it as float or as text")
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    if isinstance(value, str):
+        try:
+            size = len(value.encode("utf-8"))
+        except UnicodeEncodeError as error:
+            raise RecordError(f"value {name!r} has half a surrogate pair at letter {error.start}; remove it") from None
+        if size > MAX_TEXT:
+            raise RecordError(f"value {name!r} has {size} bytes of text; at most {MAX_TEXT} are allowed")
+        return str(value)
+    if value is None:
+        raise RecordError(f"value {name!r} is None; leave a missing value out, or store float('nan')")
+    hint = "; put arrays into `arrays`" if isinstance(value, (np.ndarray, list, tuple)) else ""
+    raise RecordError(f"value {name!r} is of type {type(value).__name__}; give a float, int, bool or str{hint}")
+
+
+def check_array(name: str, value: object) -> np.ndarray:
+    """Return a read-only, C-ordered, little-endian copy of one array.
+
+    Parameters
+    ----------
+    name : the array's name, for the message.
+    value : bool, integer, float (16 to 64 bits) or fixed-width text, at most 8 dimensions, any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+
+    Raises
+    ------
+    RecordError : another dtype (objects, dates, complex), a masked array or more than 8 dimensions.
+
+    Examples
+    --------
+    >>> check_array("ids", [3, 1]).flags.writeable
+    False
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise RecordError(
+            f"array {name!r} is masked; fill it first: array.filled(...), or store the mask as another array"
+        )
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"array {name!r} cannot become a numpy array ({error}); give rows of equal length") from None
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    allowed = kind in "biuU" or (kind == "f" and size <= 8)
+    if not allowed:
+        hints = {"O": "use .astype(str) or .astype(float)", "T": "use .astype(str)", "M": "use .astype('int64')"}
+        hint = hints.get(kind, "convert it to bool, integer, float64 or fixed-width text")
+        raise RecordError(f"array {name!r} has dtype {array.dtype}, which has no fixed width or meaning here; {hint}")
+    if array.ndim > 8:
+        raise RecordError(f"array {name!r} has {array.ndim} dimensions; at most 8 are allowed")
+    dtype = np.dtype("<U1") if kind == "U" and size == 0 else array.dtype.newbyteorder("<")
+    copy = np.array(array, dtype=dtype, order="C", copy=True, subok=False)
+    copy.setflags(write=False)
+    return copy
+
+
+def check_values(values: Mapping[str, Any]) -> Mapping[str, Scalar]:
+    """Return the values of a record, checked, as a read-only mapping in the order given.
+
+    Examples
+    --------
+    >>> dict(check_values({"score": np.float64(1)}))
+    {'score': 1.0}
+    """
+    if not isinstance(values, Mapping):
+        raise RecordError(f"values is of type {type(values).__name__}; give a mapping from name to scalar")
+    checked: dict[str, Scalar] = {}
+    for name, value in values.items():
+        # the fast path of almost every statistic
+        checked[check_name(name)] = value if type(value) is float else check_scalar(name, value)
+    return MappingProxyType(checked)
+
+
+def check_arrays(arrays: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+    """Return the arrays of a record, checked and copied, as a read-only mapping in the order given.
+
+    Examples
+    --------
+    >>> check_arrays({"ids": np.array([1, 2], ">i8")})["ids"].dtype.str
+    '<i8'
+    """
+    if not isinstance(arrays, Mapping):
+        raise RecordError(f"arrays is of type {type(arrays).__name__}; give a mapping from name to numpy array")
+    return MappingProxyType({check_name(name): check_array(name, array) for name, array in arrays.items()})

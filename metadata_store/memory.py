@@ -1,0 +1,169 @@
+"""A store in memory: the shortest implementation of the protocol, and the model that others are compared with."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import tables
+from .checks import INT64_MAX
+from .errors import ClosedError, ConflictError, RecordError, UnknownNameError, UnknownRunError, nearest
+from .kinds import KIND_OF, Kinds
+from .record import Key, Record, stamped
+from .report import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def conflict(record: Record) -> ConflictError:
+    """Return the error for a key that is taken by other content."""
+    return ConflictError(
+        f"run {record.run!r} already has event {record.event!r} {record.index} of loop {record.loop} with other "
+        f"content; records are never changed: use the next index or loop, or append the same content"
+    )
+
+
+def as_list(records: Iterable[Record]) -> list[Record]:
+    """Return records as a list, or raise `RecordError` if one of them is something else."""
+    listed = list(records)
+    for record in listed:
+        if not isinstance(record, Record):
+            raise RecordError(f"append got {type(record).__name__}; give a metadata_store.Record")
+    return listed
+
+
+def array_of(record_names: dict[str, None], run: str, loop: int, name: str) -> UnknownNameError:
+    """Return the error for an array that is not there."""
+    return UnknownNameError(f"run {run!r} has no array {name!r} in loop {loop}; {nearest(str(name), record_names)}")
+
+
+class MemoryStore:
+    """A `Store` that lives as long as its process.
+
+    Examples
+    --------
+    >>> with MemoryStore() as store:
+    ...     _ = store.append(Record("r", 0, "tell", {"score": 0.5}))
+    ...     len(store.records("r"))
+    1
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._records: dict[str, list[Record]] = {}
+        self._keys: dict[Key, Record] = {}
+        self._kinds = Kinds()
+        self._stamp = 0
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._closed
+
+    def append(self, record: Record) -> Record:
+        """Store one record; see `Store.append`."""
+        return self.append_many([record])[0]
+
+    def append_many(self, records: Iterable[Record]) -> list[Record]:
+        """Store several records, all or none; see `Store.append_many`."""
+        given = as_list(records)
+        with self._lock:
+            self._check_open()
+            kinds, stamp = Kinds(), self._stamp
+            kinds.of = dict(self._kinds.of)
+            new: dict[Key, Record] = {}
+            stored = []
+            for record in given:
+                fitted = kinds.fit(record)
+                twin = self._keys.get(fitted.key) or new.get(fitted.key)
+                if twin is None:
+                    stamp = min(max(stamp + 1, time.time_ns()), INT64_MAX)
+                    twin = new[fitted.key] = stamped(fitted, stamp)
+                    kinds.learn(twin.values, [KIND_OF[type(value)] for value in twin.values.values()])
+                elif not twin.same_content(fitted):
+                    raise conflict(fitted)
+                stored.append(twin)
+            self._kinds, self._stamp = kinds, stamp
+            self._keys.update(new)
+            for record in new.values():
+                self._records.setdefault(record.run, []).append(record)
+            return stored
+
+    def runs(self) -> list[str]:
+        """Return all runs; see `Store.runs`."""
+        with self._lock:
+            self._check_open()
+            return list(self._records)
+
+    def records(self, run: str) -> list[Record]:
+        """Return the records of one run; see `Store.records`."""
+        with self._lock:
+            self._check_open()
+            if run not in self._records:
+                raise UnknownRunError(f"no run {run!r} in this store; {nearest(str(run), self._records)}")
+            return list(self._records[run])
+
+    def frame(
+        self, names: Iterable[str] | str | None = None, runs: Iterable[str] | str | None = None, *, long: bool = False
+    ) -> pd.DataFrame:
+        """Return the scalars as a table; see `Store.frame`."""
+        with self._lock:
+            self._check_open()
+            chosen = tables.choose_runs(runs, list(self._records))
+            parts = [self.records(run) for run in chosen]
+            kinds = {name: self._kinds.of[name] for name in tables.choose(names, self._kinds.of)}
+        records = [record for part in parts for record in part]
+        selection = tables.Selection(
+            chosen,
+            np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+            np.array([record.loop for record in records], np.int64),
+            np.array([record.index for record in records], np.int64),
+            np.array([record.at for record in records], np.int64),
+        )
+        return (tables.long if long else tables.wide)(selection, tables.blocks_of(records), kinds)
+
+    def arrays(self, run: str, loop: int, name: str) -> np.ndarray:
+        """Return one array of one loop; see `Store.arrays`."""
+        names: dict[str, None] = {}
+        for record in reversed(self.records(run)):
+            if record.loop == loop:
+                if name in record.arrays:
+                    return record.arrays[name]
+                names.update(dict.fromkeys(record.arrays))
+        raise array_of(names, run, loop, name)
+
+    def verify(self) -> Report:
+        """Return a report without damage; see `Store.verify`."""
+        with self._lock:
+            self._check_open()
+            return Report(0, 0, len(self._keys), ())
+
+    def repair(self) -> Report:
+        """Do nothing and return the report; see `Store.repair`."""
+        return self.verify()
+
+    def close(self) -> None:
+        """Forget everything; see `Store.close`."""
+        with self._lock:
+            self._closed = True
+            self._records, self._keys = {}, {}
+
+    def __enter__(self) -> MemoryStore:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("this store was closed; open it again with open_store(...)")

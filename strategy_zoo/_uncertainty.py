@@ -1,0 +1,24 @@
+"""Quantities of a row's class probabilities that several strategies share."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+F8 = NDArray[np.float64]
+
+
+def margins(proba: F8) -> F8:
+    """Largest minus second largest probability of each row, in [0, 1]; 1 when there is one class only."""
+    if proba.shape[1] == 1:
+        return np.ones(len(proba))
+    # Column by column instead of a partition of each row: several times faster for the few classes that are usual.
+    if proba.shape[1] <= 32:
+        first, second = np.maximum(proba[:, 0], proba[:, 1]), np.minimum(proba[:, 0], proba[:, 1])
+        for column in range(2, proba.shape[1]):
+            value = proba[:, column]
+            np.maximum(second, np.minimum(first, value), out=second)
+            np.maximum(first, value, out=first)
+        return first - second
+    two = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:]
+    return two[:, 1] - two[:, 0]

@@ -1,0 +1,108 @@
+"""The one way in: check the strategy against the view, run it, check what comes back."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from strategy_zoo.errors import UnmetNeedError, ZooError
+from strategy_zoo.proposal import Proposal
+from strategy_zoo.spelling import get
+from strategy_zoo.strategy import Strategy
+from strategy_zoo.view import FIELDS, View
+
+Rule = Callable[[View, int, np.random.Generator], ArrayLike | Proposal]
+
+
+def propose(strategy: str | Strategy | Rule, view: View, n: int, rng: np.random.Generator) -> Proposal:
+    """The min(n, U) rows that a strategy asks for, best first.
+
+    Parameters
+    ----------
+    strategy : a Strategy, its spelling, or a plain function f(view, n, rng) -> rows.
+    view : what the loop shows.
+    n : rows wanted, at least 1; more than the pool holds means all of it.
+    rng : the only source of chance; the same state gives the same rows.
+
+    Raises
+    ------
+    UnmetNeedError : the view lacks a field that the strategy needs.
+    ZooError : n or rng is unusable, or the strategy answered with anything but min(n, U) unique rows in range.
+
+    Examples
+    --------
+    >>> view = View(proba=[[0.9, 0.1], [0.55, 0.45], [0.7, 0.3]])
+    >>> propose("margin", view, 2, np.random.default_rng(0)).rows.tolist()
+    [1, 2]
+    >>> propose(lambda view, n, rng: range(n), view, 2, np.random.default_rng(0)).rows.tolist()
+    [0, 1]
+    """
+    if not isinstance(view, View):
+        raise ZooError(f"view is a {type(view).__name__}, expected a View; write View(proba=..., embedding=...)")
+    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
+        raise ZooError(f"n is {n!r}, expected a whole number of rows, at least 1")
+    if not isinstance(rng, np.random.Generator):
+        raise ZooError(f"rng is a {type(rng).__name__}, expected a numpy Generator; pass np.random.default_rng(seed)")
+    plain = callable(strategy) and not isinstance(strategy, Strategy | type)
+    known = None if plain else get(strategy)
+    if known is not None:
+        reason = unmet(known, view)
+        if reason is not None:
+            raise UnmetNeedError(reason)
+    n = min(int(n), view.n)
+    if n == 0:
+        return Proposal(np.empty(0, np.int64), np.empty(0))
+    if known is not None:
+        label, answer = known.spelling, known.propose(view, n, rng)
+    else:
+        label, answer = getattr(strategy, "__name__", repr(strategy)), strategy(view, n, rng)
+    return _checked(label, answer, view.n, n)
+
+
+def unmet(strategy: str | Strategy, view: View) -> str | None:
+    """Why the strategy can't run on the view, in words; None when it can.
+
+    >>> unmet("k_center", View(proba=[[0.5, 0.5]]))
+    'k_center needs embedding, which the view does not hold; pass embedding= to View (it holds proba)'
+    """
+    known = get(strategy)
+    missing = [name for name in known.needs if not view.has(name)]
+    if not missing:
+        return None
+    held = [name for name in FIELDS if view.has(name)]
+    return (
+        f"{known.spelling} needs {' and '.join(missing)}, which the view does not hold; "
+        f"pass {', '.join(f'{name}=' for name in missing)} to View (it holds {', '.join(held)})"
+    )
+
+
+def _checked(label: str, answer: Any, size: int, n: int) -> Proposal:
+    if not isinstance(answer, Proposal):
+        try:
+            rows = np.asarray(list(answer) if isinstance(answer, range | set | map | filter) else answer)
+        except (TypeError, ValueError) as error:
+            raise ZooError(f"{label} answered with a {type(answer).__name__}, expected {n} rows ({error})") from None
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise ZooError(
+                f"{label} answered with shape {rows.shape} and type {rows.dtype}, expected {n} whole numbers; "
+                "return the rows themselves, not a mask or scores"
+            )
+        # A plain function gives an order and nothing more: the score repeats the order.
+        answer = Proposal(rows, 1 - np.arange(len(rows)) / max(1, len(rows)))
+    rows = answer.rows
+    if len(rows) != n:
+        raise ZooError(f"{label} answered with {len(rows)} rows, expected exactly {n}; repair the strategy")
+    if rows.min() < 0 or rows.max() >= size:
+        bad = int(rows[(rows < 0) | (rows >= size)][0])
+        raise ZooError(f"{label} answered with row {bad}, expected rows from 0 to {size - 1}; repair the strategy")
+    if len(np.unique(rows)) != n:
+        values, counts = np.unique(rows, return_counts=True)
+        raise ZooError(
+            f"{label} answered with row {values[counts > 1][0]} more than once, expected {n} different rows; "
+            "repair the strategy"
+        )
+    return answer

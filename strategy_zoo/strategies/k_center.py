@@ -1,0 +1,94 @@
+"""k-center (core-set): cover the pool, farthest row first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from strategy_zoo._grid import F4, lengths, nearest, snap, to_row
+from strategy_zoo.proposal import Proposal
+from strategy_zoo.registry import register
+from strategy_zoo.strategy import Kind, Strategy, choice, field_of
+from strategy_zoo.view import View
+
+
+@register
+@dataclass(frozen=True, repr=False)
+class KCenter(Strategy):
+    """Greedily the row that is farthest from everything labelled or picked before.
+
+    With nothing labelled the first row is the one closest to the mean. The score is the distance at the time of the
+    pick. Only one vector of distances is kept, so memory grows with the pool alone.
+
+    Parameters
+    ----------
+    metric : 'euclidean' (in the unit of the embedding) or 'cosine' (1 - cosine, in [0, 2]; a row of zeros, which has no
+        direction, counts as 0.5 away from every direction).
+
+    Examples
+    --------
+    >>> import strategy_zoo
+    >>> view = strategy_zoo.View(embedding=[[0.0], [1.0], [5.0], [9.0]], seen_embedding=[[0.0]])
+    >>> strategy_zoo.propose("k_center", view, 2, np.random.default_rng(0)).rows.tolist()
+    [3, 2]
+
+    References
+    ----------
+    Sener and Savarese 2018, Active Learning for Convolutional Neural Networks: A Core-Set Approach.
+    """
+
+    name: ClassVar[str] = "k_center"
+    family: ClassVar[str] = "diversity"
+    needs: ClassVar[tuple[str, ...]] = ("embedding",)
+    uses: ClassVar[tuple[str, ...]] = ("seen_embedding",)
+    kind: ClassVar[Kind] = "batch"
+    task: ClassVar[tuple[str, ...]] = ("classification", "regression")
+    growth: ClassVar[str] = "U (L + n) D"
+    reference: ClassVar[str] = (
+        "Sener and Savarese 2018, Active Learning for Convolutional Neural Networks: A Core-Set Approach"
+    )
+
+    metric: str = "euclidean"
+
+    def __post_init__(self) -> None:
+        choice(self.name, "metric", self.metric, ("euclidean", "cosine"))
+
+    def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
+        pool, seen = field_of(view, "embedding"), view.seen_embedding
+        if seen is None:
+            seen = np.empty((0, pool.shape[1]), np.float32)
+        if self.metric == "cosine":
+            pool, seen = _directions(pool), _directions(seen)
+        (points, others), step = snap(pool, seen)
+        squared = lengths(points)
+        if len(others):
+            distance = nearest(points, others, squared)[1]
+            row = int(distance.argmax())
+        else:
+            distance = np.full(len(points), np.inf)
+            row = int(squared.argmin())  # the grid's origin is the mean
+        rows = np.empty(n, np.int64)
+        reached = np.empty(n)
+        for i in range(n):
+            rows[i], reached[i] = row, distance[row]
+            np.minimum(distance, to_row(points, squared, row), out=distance)
+            distance[row] = -1  # never again, even when only duplicates are left
+            row = int(distance.argmax())
+        if np.isinf(reached[0]):  # nothing was labelled: the first row counts as far as the second, or as the last left
+            reached[0] = reached[1] if n > 1 else max(0.0, distance[row])
+        if self.metric == "cosine":
+            return Proposal(rows, reached * step**2 / 2)  # |a - b|² = 2 (1 - cos) for directions
+        return Proposal(rows, np.sqrt(reached) * step)
+
+    def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
+        return float(U * (L + n) * (D + 3) + 4 * U * D)
+
+
+def _directions(embedding: F4) -> F4:
+    """Rows scaled to length one; rows of zeros stay zero. Scaled by the largest entry first, so that squares fit."""
+    peak = np.abs(embedding).max(axis=1, keepdims=True) if len(embedding) else np.ones((0, 1), np.float32)
+    scaled = embedding / np.where(peak > 0, peak, 1)
+    size = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
+    return np.asarray(scaled / np.where(size > 0, size, 1), dtype=np.float32)

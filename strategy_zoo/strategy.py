@@ -1,0 +1,172 @@
+"""The base of all strategies: a frozen dataclass with a canonical text form."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategy_zoo.errors import SpellingError, UnmetNeedError, ZooError
+from strategy_zoo.proposal import Proposal
+from strategy_zoo.view import View
+
+Kind = Literal["rowwise", "batch", "stream", "synthesis"]
+
+
+@dataclass(frozen=True, repr=False)
+class Strategy:
+    """One way to choose rows; subclasses are frozen dataclasses whose fields are the parameters.
+
+    A rowwise strategy defines ``score(view, rng)``; a batch strategy defines ``propose(view, n, rng)``. Both read only
+    the view's fields in `needs` (required) and `uses` (optional).
+
+    Examples
+    --------
+    >>> from strategy_zoo import get
+    >>> get("k_center").needs
+    ('embedding',)
+    """
+
+    name: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = ()
+    kind: ClassVar[Kind] = "rowwise"
+    task: ClassVar[tuple[str, ...]] = ("classification",)
+    stochastic: ClassVar[bool] = False
+    growth: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
+
+    def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
+        """How much each row of the pool is wanted, float64[U]; rowwise strategies only."""
+        raise ZooError(f"{self.name} chooses a batch as a whole and has no score by row; call propose instead")
+
+    def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
+        """The n rows that are wanted most (n at most U); for validated input use `strategy_zoo.propose`."""
+        score = np.asarray(self.score(view, rng), dtype=np.float64)
+        if score.shape != (view.n,):
+            raise ZooError(f"{self.name} scored an array of shape {score.shape}, expected ({view.n},), one per row")
+        if not np.isfinite(score).all():
+            bad = int(np.flatnonzero(~np.isfinite(score))[0])
+            raise ZooError(f"{self.name} gave row {bad} the score {score[bad]}, expected finite scores")
+        rows = top(score, n)
+        return Proposal(rows, score[rows])
+
+    def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
+        """Predicted number of elementary operations for U pool rows, L labelled, C classes, D columns, n picks."""
+        raise ZooError(f"{self.name or type(self).__name__} doesn't say what it costs; define cost(U, L, C, D, n)")
+
+    @property
+    def spelling(self) -> str:
+        """The canonical text: the name, and the parameters that differ from their defaults."""
+        given = [
+            f"{field.name}={literal(getattr(self, field.name))}"
+            for field in fields(self)
+            if not _is_default(field, getattr(self, field.name))
+        ]
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+    @classmethod
+    def build(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
+        """Make the strategy from a parsed call; compositions override it to take ingredients by position."""
+        known = [field.name for field in fields(cls)]
+        if args:
+            raise SpellingError(
+                f"{cls.name} got {len(args)} positional argument(s), expected parameters by name: "
+                f"{', '.join(known) or 'it has none'}"
+            )
+        for key in kwargs:
+            if key not in known:
+                raise SpellingError(f"{cls.name} has no parameter {key!r}; it has: {', '.join(known) or 'none'}")
+        missing = [f.name for f in fields(cls) if f.name not in kwargs and default_of(f) is MISSING]
+        if missing:
+            raise SpellingError(f"{cls.name} needs {', '.join(missing)}; give a value for each")
+        return cls(**kwargs)
+
+    def __str__(self) -> str:
+        return self.spelling
+
+    def __repr__(self) -> str:
+        return self.spelling
+
+
+def default_of(field: Field[Any]) -> Any:
+    """The default of a parameter, or MISSING."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _is_default(field: Field[Any], value: Any) -> bool:
+    default = default_of(field)
+    # True == 1 and 1 == 1.0, but they read back as different things.
+    return default is not MISSING and type(default) is type(value) and bool(default == value)
+
+
+def literal(value: Any) -> str:
+    """A parameter's value as text that `get` reads back."""
+    if isinstance(value, Strategy):
+        return value.spelling
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, tuple):
+        return f"({', '.join(literal(item) for item in value)}{',' if len(value) == 1 else ''})"
+    return repr(value)
+
+
+def field_of(view: View, name: str) -> NDArray[Any]:
+    """An array that the strategy declares in `needs`; a clear error when the view came in by a side door without it."""
+    array = getattr(view, name)
+    if array is None:
+        raise UnmetNeedError(f"the view does not hold {name}; pass {name}= to View")
+    return array
+
+
+def top(score: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """Rows of the n highest scores, best first; equal scores go to the lower row, so that partitions can be merged.
+
+    >>> top(np.array([1.0, 3.0, 3.0, 2.0, 2.0]), 3).tolist()
+    [1, 2, 3]
+    """
+    n = min(n, len(score))
+    if n < 1:
+        return np.empty(0, np.int64)
+    if n < len(score):
+        # argpartition alone would choose freely among the rows that tie with the last one.
+        limit = np.partition(score, len(score) - n)[len(score) - n]
+        above = np.flatnonzero(score > limit)
+        rows = np.concatenate([above, np.flatnonzero(score == limit)[: n - len(above)]])
+    else:
+        rows = np.arange(n)
+    return rows[np.lexsort((rows, -score[rows]))].astype(np.int64)
+
+
+def whole(owner: str, name: str, value: Any, low: int, high: int) -> int:
+    """A whole-number parameter, checked; booleans and floats are refused."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
+        raise SpellingError(f"{owner}: {name} is {_short(value)}, expected a whole number from {low} to {high}")
+    return int(value)
+
+
+def real(owner: str, name: str, value: Any, low: float, high: float) -> float:
+    """A real parameter, checked: finite and between low and high, both included."""
+    bad = isinstance(value, bool) or not isinstance(value, numbers.Real)
+    if bad or not low <= value <= high or not math.isfinite(value):
+        raise SpellingError(f"{owner}: {name} is {_short(value)}, expected a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def choice(owner: str, name: str, value: Any, options: tuple[str, ...]) -> str:
+    """A parameter that takes one of a few words, checked."""
+    if not isinstance(value, str) or value not in options:
+        raise SpellingError(f"{owner}: {name} is {_short(value)}, expected one of {', '.join(map(repr, options))}")
+    return value
+
+
+def _short(value: Any) -> str:
+    text = literal(value)
+    return text if len(text) <= 60 else text[:57] + "..."
