@@ -48,7 +48,8 @@ class Estimate:
     def __str__(self) -> str:
         return (
             f"estimated gain a decision {100 * self.value:+.2f} pp ({100 * self.low:+.2f} to {100 * self.high:+.2f}), "
-            f"logged {100 * self.logged:+.2f} pp; {self.decisions} decisions, effective sample size {self.effective:.0f}"
+            f"logged {100 * self.logged:+.2f} pp; {self.decisions} decisions, effective sample size "
+            f"{self.effective:.0f}"
         )
 
 

@@ -15,7 +15,8 @@ from metaal.errors import EvaluationError, InputError
 from metaal.measures import measure
 from metaal.policies import read_policy
 from metaal.prices import Prices
-from metaal.rehearsal import Task, Trace, play, suite
+from metaal.rehearsal import Task, Trace, play, read_trace
+from metaal.rehearsal import suite as read_suite
 from metaal.rehearsal.playing import shared_store
 from metaal.result import Result
 from metadata_store import MemoryStore, Store
@@ -96,7 +97,8 @@ def evaluate(
         first = failed.iloc[0]
         raise EvaluationError(
             f"{len(failed)} of {len(rows)} runs failed; first: {first['policy']} on {first['task']}, seed "
-            f"{first['seed']}: {first['error']}. The other runs are in the result that this error carries (error.result)",
+            f"{first['seed']}: {first['error']}. The other runs are in the result that this error carries "
+            "(error.result)",
             result,
         )
     return result
@@ -105,7 +107,7 @@ def evaluate(
 def _tasks(tasks: Sequence[Task] | None, name: str | None) -> list[Task]:
     if (tasks is None) == (name is None):
         raise InputError("evaluate: pass either tasks or suite")
-    chosen = suite(name) if name is not None else list(tasks or ())
+    chosen = read_suite(name) if name is not None else list(tasks or ())
     if not chosen:
         raise InputError("evaluate: no tasks; pass at least one")
     return chosen
@@ -170,3 +172,35 @@ def _progress(progress: Progress | bool, total: int) -> tuple[Progress, Callable
 
     update, stop = bar("evaluating", total)
     return (lambda done, total, what: update(done, what)), stop
+
+
+def read_result(store: Store, *, prices: Prices | None = None) -> Result:
+    """The result that a store's finished runs add up to, as `evaluate` would have returned it.
+
+    Raises
+    ------
+    InputError
+        The store holds no finished run that was played on a task.
+    """
+    prices = prices or Prices()
+    rows: list[dict[str, Any]] = []
+    traces: dict[tuple[str, str], Trace] = {}
+    policies: dict[str, str] = {}
+    for run in store.runs():
+        records = store.records(run)
+        begin = records[0].values
+        if "tag.policy" not in begin or records[-1].event != "end":
+            continue
+        name, stream = str(begin["tag.policy"]), str(begin["run.stream"])
+        trace = read_trace(store, run)
+        policies[name] = str(begin["run.policy"])
+        traces[name, stream] = trace
+        data, learner, batch = str(begin["tag.data"]), str(begin["tag.learner"]), int(begin["tag.batch"])
+        row: dict[str, Any] = {"policy": name, "task": f"{data}~{learner}~b{batch}", "data": data, "learner": learner}
+        row |= {"batch": batch, "seed": int(begin["tag.seed.split"]), "stream": stream, "error": ""}
+        rows.append(row | {"family": str(begin["run.task"])} | measure(trace, prices))
+    if not rows:
+        raise InputError("the store holds no finished run of evaluate() or play(); a report needs labelled test data")
+    # Only cells that every policy has finished can be compared in pairs.
+    whole = [s for s in {r["stream"] for r in rows} if all((name, s) in traces for name in policies)]
+    return Result([row for row in rows if row["stream"] in whole], traces, prices, policies)

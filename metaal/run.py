@@ -18,7 +18,7 @@ from metaal import observe
 from metaal.actions import DEFAULT_ARM, Policy
 from metaal.errors import EmptyPoolError, InputError, OutOfTurnError, UnknownIdError
 from metaal.history import History
-from metaal.inputs import check_count, check_ids, check_labels, check_number, check_seconds, check_stats
+from metaal.inputs import check_count, check_ids, check_labels, check_number, check_seconds, check_stats, plain_array
 from metaal.journal import Journal
 from metaal.policies import read_policy
 from metaal.query import Query
@@ -493,6 +493,19 @@ class Run:
     def ended(self) -> bool:
         """Whether ``end`` was logged."""
         return self._state.ended is not None
+
+    def keys(self, ids: Any) -> np.ndarray:
+        """``ids`` in the kind that this run keys its rows by: text that spells whole numbers, where it uses these."""
+        array = plain_array("ids", ids)
+        like = self._id_example()
+        if like is None or array.dtype.kind == like.dtype.kind:
+            return array
+        if like.dtype.kind == "U":
+            return array.astype(str)
+        try:
+            return array.astype(np.int64)
+        except ValueError:
+            raise InputError(f"ids: this run keys its rows by whole numbers, got {array[0]!r}") from None
 
     def why(self) -> str:
         """The last action and its reason, in one line."""

@@ -128,8 +128,10 @@ def fit(
         facts["left out"] = f"{decisions.unscored} runs without scores"
     if len(decisions) < MIN_DECISIONS:
         warnings.warn(
-            f"{len(decisions)} logged decisions have a known outcome, and at least {MIN_DECISIONS} are needed: the policy "
-            f"will always take {default}. Pass score= to tell(), and log runs of other strategies or of the uniform policy",
+            f"{len(decisions)} logged decisions have a known outcome, and at least {MIN_DECISIONS} are "
+            "needed: the policy "
+            f"will always take {default}. Pass score= to tell(), and log runs of other strategies or of the "
+            "uniform policy",
             stacklevel=2,
         )
         return untrained(default, prices, facts)

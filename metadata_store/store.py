@@ -105,9 +105,9 @@ class Store(Protocol):
         Returns
         -------
         pandas.DataFrame : wide: index (run, loop), loops ascending, a row for every loop with a record; columns in
-            order of first appearance (or of `names`), float64, Int64, boolean or string; where several events of a loop carry
-            a name, the later one counts. Long: columns run, loop, event, index, name, value (numbers as float64), text
-            (strings), at, in the order of appending within each run.
+            order of first appearance (or of `names`), float64, Int64, boolean or string; where several events of a
+            loop carry a name, the later one counts. Long: columns run, loop, event, index, name, value (numbers as
+            float64), text (strings), at, in the order of appending within each run.
 
         Raises
         ------

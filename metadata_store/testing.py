@@ -1,7 +1,7 @@
 """The contract of a store as checks that anybody's store can run.
 
-A factory makes a store: ``factory()`` a new empty one. If it accepts an argument, ``factory(store)`` opens the same store
-once more, which is only asked of stores that survive being closed.
+A factory makes a store: ``factory()`` a new empty one. If it accepts an argument, ``factory(store)`` opens the same
+store once more, which is only asked of stores that survive being closed.
 """
 
 from __future__ import annotations

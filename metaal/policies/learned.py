@@ -110,7 +110,8 @@ class Learned:
         allowed[at] = True
         best = int(np.argmax(np.where(allowed, utility, -np.inf)))
         if best == at:
-            why = f"the default; nothing else is predicted to be better with confidence (at most {100 * mean.max():+.2f} pp)"
+            most = f"{100 * mean.max():+.2f} pp"
+            why = f"the default; nothing else is predicted to be better with confidence (at most {most})"
         else:
             why = (
                 f"predicted {100 * mean[best]:+.2f} pp over {self.default} (cautious {100 * lower[best]:+.2f} pp), "
@@ -142,7 +143,8 @@ class Learned:
             f"  actions: {', '.join(str(Action(arm, m)) for arm, m in self.pairs)}",
             f"  gate: {gate}",
             f"  prices: {asdict(self.prices)}",
-            f"  falls back to the default where over {FOREIGN_SHARE:.0%} of the state is outside of the training range, "
+            f"  falls back to the default where over {FOREIGN_SHARE:.0%} of the state is outside of the "
+            "training range, "
             "and to margin where the default cannot run",
         ]
         return "\n".join(lines)

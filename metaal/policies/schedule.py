@@ -100,7 +100,8 @@ def _check_stage(stage: Stage, place: int, last: bool) -> Stage:
         )
     if (stage[1] != 0) if last else (stage[1] < 1):
         raise PolicyError(
-            f"schedule: stage {place} {stage!r} has {stage[1]} loops; every stage lasts at least 1 loop, and the last one "
+            f"schedule: stage {place} {stage!r} has {stage[1]} loops; every stage lasts at least 1 loop, and "
+            "the last one "
             "has 0, which means for ever"
         )
     name = get(stage[0]).spelling

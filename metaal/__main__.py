@@ -1,0 +1,5 @@
+"""`python -m metaal`."""
+
+from metaal.cli import main
+
+main()

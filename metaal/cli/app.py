@@ -1,0 +1,25 @@
+"""The commands, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+from metaal.cli import catalogue, learning, loop
+
+app = typer.Typer(
+    name="metaal",
+    help="Active learning with a learned query policy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(learning.demo)
+app.command("zoo")(catalogue.zoo)
+app.command("runs")(loop.runs)
+app.command("show")(loop.show)
+app.command("ask")(loop.ask)
+app.command("tell")(loop.tell)
+app.command("fit")(learning.fit)
+app.command("evaluate")(learning.evaluate)
+app.command("estimate")(learning.estimate)
+app.command("report")(learning.report)

@@ -1,0 +1,215 @@
+"""Commands around one run: runs, show, ask, tell."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from metaal.cli.arrays import read_array, read_json, read_labels
+from metaal.cli.printing import print_json, print_table
+from metaal.errors import InputError
+from metaal.journal import Journal
+from metaal.run import Run
+
+RunPath = Annotated[str, typer.Argument(metavar="RUN", help="store/name, such as runs/tickets")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+File = typer.Option(metavar="FILE", help=".npy, .csv, .parquet or .json")
+OUTPUTS = ("proba", "prediction", "embedding", "committee", "seen_embedding", "seen_y", "classes")
+
+
+def runs(store: Annotated[str, typer.Argument(help="Directory of a store.")] = "runs", json: Json = False) -> None:
+    """List the runs of a store."""
+    from metadata_store import open_store
+
+    lines = []
+    with open_store(store, create=False) as opened:
+        for name in opened.runs():
+            journal = Journal(name, opened)
+            journal.replay()
+            state = journal.state
+            begin = state.begin.values if state.begin is not None else {}
+            lines.append(
+                {
+                    "run": name,
+                    "task": begin.get("run.task", ""),
+                    "policy": begin.get("run.policy", ""),
+                    "loops": len(state.asks),
+                    "labels": len(state.labels),
+                    "pending": len(state.waiting),
+                    "state": "ended" if state.ended else "waiting for labels" if state.waiting else "open",
+                }
+            )
+    if json:
+        print_json(lines)
+    elif lines:
+        print_table(list(lines[0]), [list(line.values()) for line in lines])
+    else:
+        print(f"no runs in {store}")
+
+
+def show(run: RunPath, json: Json = False) -> None:
+    """Show one run loop by loop: what was asked, why, and what came of it."""
+    opened = _existing(run)
+    with opened:
+        history = opened.history
+        state = opened._journal.state
+        if json:
+            series = {name: history.series(name) for name in history.names}
+            asks = [{k: v for k, v in ask.values.items() if isinstance(v, str)} for ask in state.asks]
+            print_json({"run": opened.name, "policy": opened.policy.spelling, "loops": asks, "series": series})
+            return
+        print(f"{opened!r}\n")
+        rows = []
+        for loop, ask in enumerate(state.asks):
+            row = state.rows[loop]
+            columns = ("labels.count", "query.count", "pool.margin.mean", "surprise.accuracy.batch", "score.value")
+            numbers = [row.get(name) for name in columns]
+            rows.append([loop, str(ask.values["action.name"]), *numbers, str(ask.values["decision.reason"])])
+        print_table(["loop", "action", "labels", "asked", "margin", "batch accuracy", "score", "why"], rows)
+        if opened.pending is not None:
+            print(f"\nwaiting for labels: {', '.join(map(str, opened.pending.ids.tolist()))}")
+
+
+def ask(
+    run: RunPath,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="Rows to ask for.")] = 10,
+    ids: Annotated[str | None, File] = None,
+    proba: Annotated[str | None, File] = None,
+    prediction: Annotated[str | None, File] = None,
+    embedding: Annotated[str | None, File] = None,
+    committee: Annotated[str | None, File] = None,
+    seen_embedding: Annotated[str | None, File] = None,
+    seen_y: Annotated[str | None, File] = None,
+    classes: Annotated[str | None, File] = None,
+    all_in: Annotated[
+        str | None,
+        typer.Option("--input", metavar="FILE", help="One JSON object with ids, proba, … (- = standard input)"),
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="default, a strategy, uniform, schedule or a .metaal file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of a new run.")] = 0,
+    budget: Annotated[int | None, typer.Option(min=1, help="Labels in all, of a new run.")] = None,
+    json: Json = False,
+) -> None:
+    """Ask which rows to label next; begins the run if there is none.
+
+    The model stays where it is, in any language: only the files named here are read. A table may carry a column id.
+    """
+    files = {
+        "ids": ids,
+        "proba": proba,
+        "prediction": prediction,
+        "embedding": embedding,
+        "committee": committee,
+        "seen_embedding": seen_embedding,
+        "seen_y": seen_y,
+        "classes": classes,
+    }
+    given = _outputs(files, all_in)
+    with _open(run, policy=policy, seed=seed, budget=budget) as opened:
+        query = opened.ask(n, **given)
+        if json:
+            print_json(
+                {
+                    "loop": query.loop,
+                    "ids": query.ids,
+                    "stop": query.stop,
+                    "action": query.action,
+                    "propensity": query.propensity,
+                    "reason": query.reason,
+                }
+            )
+        else:
+            print("\n".join(str(key) for key in query.ids.tolist()))
+            typer.echo(f"{opened.why()}{'; stop' if query.stop else ''}", err=True)
+
+
+def tell(
+    run: RunPath,
+    labels: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="Table with columns id and label, or JSON (- = standard input)."),
+    ] = None,
+    score: Annotated[float | None, typer.Option(help="Of the model whose outputs were shown.")] = None,
+    seconds: Annotated[list[str] | None, typer.Option(help="fit=1.5, score=0.2 or label=60; repeatable.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="An id that cannot be labelled; repeatable.")] = None,
+    withdraw: Annotated[list[str] | None, typer.Option(help="An id whose label is taken back; repeatable.")] = None,
+    change: Annotated[bool, typer.Option("--change", help="The labels replace earlier ones.")] = False,
+    json: Json = False,
+) -> None:
+    """Tell labels, in any order and in parts; or skip rows, change or withdraw labels."""
+    if labels is None and not skip and not withdraw:
+        raise InputError("nothing to tell: pass a file of labels, --skip ID or --withdraw ID")
+    spent: dict[str, float] = {}
+    for text in seconds or []:
+        phase, _, number = text.partition("=")
+        try:
+            spent[phase] = float(number)
+        except ValueError:
+            raise InputError(f"--seconds {text}: expected phase=number, such as fit=1.5") from None
+    with _existing(run) as opened:
+        if labels is not None:
+            keys, values = read_labels(labels)
+            keys = opened.keys(keys)
+            if change:
+                opened.change(keys, values)
+            else:
+                opened.tell(values, ids=keys, score=score, seconds=spent or None)
+        if skip:
+            opened.skip(opened.keys(skip))
+        if withdraw:
+            opened.withdraw(opened.keys(withdraw))
+        pending = opened.pending
+        waiting: list[Any] = [] if pending is None else pending.ids.tolist()
+        if json:
+            print_json({"labels": len(opened.labels), "pending": waiting})
+        else:
+            print(f"{len(opened.labels)} labels, {len(waiting)} pending")
+
+
+def _outputs(files: dict[str, str | None], all_in: str | None) -> dict[str, Any]:
+    """The arguments of `Run.ask` from files."""
+    given: dict[str, Any] = {}
+    if all_in is not None:
+        value = read_json(all_in)
+        if not isinstance(value, dict) or set(value) - {"ids", *OUTPUTS}:
+            raise InputError(f"{all_in}: expected a JSON object with keys among ids, {', '.join(OUTPUTS)}")
+        given = {name: np.array(array) if name in ("proba", "embedding") else array for name, array in value.items()}
+    found = None
+    for name, path in files.items():
+        if path is None:
+            continue
+        matrix = name in ("proba", "embedding", "seen_embedding", "committee")
+        given[name], own = read_array(path, matrix=matrix)
+        if own is not None and name not in ("seen_embedding", "seen_y", "ids"):
+            if found is not None and not np.array_equal(found, own):
+                raise InputError(f"{path}: its column id differs from the one of another file; the rows must match")
+            found = own
+    if "ids" not in given:
+        if found is None:
+            raise InputError("--ids: no keys for the rows; pass --ids FILE, or a table with a column id")
+        given["ids"] = found
+    return given
+
+
+def _open(run: str, *, policy: str | None, seed: int, budget: int | None) -> Run:
+    """The run, begun if there is none; one that exists keeps its settings."""
+    journal = Journal(run, None)
+    exists = journal.exists
+    journal.close()
+    if not exists:
+        return Run(run, policy=policy or "default", seed=seed, budget=budget)
+    opened = Run.resume(run)
+    if policy is not None and policy != opened.policy.spelling:
+        opened.close()
+        raise InputError(
+            f"run {opened.name!r} was begun with policy {opened.policy.spelling}, not {policy}; leave it out"
+        )
+    return opened
+
+
+def _existing(run: str) -> Run:
+    return Run.resume(run)
