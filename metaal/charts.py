@@ -47,8 +47,8 @@ def curve(result: Result, task: str, score: str = "accuracy") -> Any:
     colour = colours(list(result.policies))
     traces: list[Any] = []
     main = next(iter(result.policies))
-    for name, rows in data.groupby("policy", sort=False):
-        name = str(name)
+    for name in [*[name for name in colour if name != main], main]:  # the one that is judged lies on top
+        rows = data[data["policy"] == name]
         red, green, blue = (int(colour[name][k : k + 2], 16) for k in (1, 3, 5))
         traces.append(
             go.Scatter(
@@ -68,6 +68,7 @@ def curve(result: Result, task: str, score: str = "accuracy") -> Any:
                 y=(100 * rows["mean"]).round(3),
                 name=name,
                 legendgroup=name,
+                legendrank=list(colour).index(name),
                 mode="lines",
                 line={"color": colour[name], "width": 3.2 if name == main else 1.6},
             )
@@ -132,7 +133,12 @@ def strategy_timeline(result: Result, policy: str) -> Any:
         for name in order
     ]
     return _figure(
-        traces, barmode="stack", xaxis_title="loop", yaxis_title="% of runs", legend={"orientation": "h", "y": -0.25}
+        traces,
+        showlegend=True,
+        barmode="stack",
+        xaxis_title="loop",
+        yaxis_title="% of runs",
+        legend={"orientation": "h", "y": -0.25},
     )
 
 

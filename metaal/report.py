@@ -38,6 +38,11 @@ tr.first td { font-weight:600 } summary { cursor:pointer; font-weight:600; margi
 @media print { body { max-width:none } details { break-inside:avoid } }
 """
 
+# Figures are drawn while the page is still being laid out; without a second look some keep a width that is not theirs.
+_RESIZE = """<script>
+addEventListener('load', () => document.querySelectorAll('.plotly-graph-div').forEach(d => Plotly.Plots.resize(d)))
+</script>"""
+
 
 def write_report(result: Result, path: str | Path) -> Path:
     """Write the report of an evaluation to ``path``, and return it."""
@@ -71,7 +76,7 @@ def write_report(result: Result, path: str | Path) -> Path:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>metaal: '
         f"{_e(main)}</title><link rel='icon' href='data:,'><style>{_STYLE}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body>{''.join(parts)}</body></html>"
+        f"<script>{get_plotlyjs()}</script></head><body>{''.join(parts)}{_RESIZE}</body></html>"
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,8 +112,8 @@ def _summary(result: Result, main: str) -> str:
         word, tone = verdict(row)
         lines.append(
             f"<li>against <b>{_e(rival)}</b>: {row['difference']:+.2f} pp ({row['low']:+.2f} to {row['high']:+.2f}), "
-            f'<span class="{tone}">{word}</span>; better in {row["better"]}, equal in {row["equal"]}, worse in '
-            f"{row['worse']} of {cells} runs</li>"
+            f'<span class="{tone}">{word}</span>; better in {row["better"]:.0f}, equal in {row["equal"]:.0f}, worse in '
+            f"{row['worse']:.0f} of {cells} runs</li>"
         )
     needed, saved = own["labels.to.95"], own["compression.95"]
     if np.isfinite(needed):
