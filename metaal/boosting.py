@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaal.trees import Trees, from_lightgbm
+from metaal.trees import MAX_DEPTH, Trees, constant, from_lightgbm
 
 if TYPE_CHECKING:
     from metaal.training import Decisions
 
 GATES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+MIN_BASE = 40
+"""Decisions of the default below which what it brings is not predicted."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,15 @@ class Boosting:
 
     def train(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, *, number: int = 0) -> Trees:
         """Fit one ensemble by least squares."""
+        if len(y) < 2:  # which LightGBM refuses
+            return constant(float(y.mean()) if len(y) else 0.0)
         import lightgbm
 
         p = self.params
         settings = {
             "objective": "regression",
             "num_leaves": p.leaves,
+            "max_depth": MAX_DEPTH,
             "learning_rate": p.rate,
             "min_data_in_leaf": int(min(p.min_leaf, max(5, len(y) // 20))),
             "feature_fraction": p.columns,
@@ -94,12 +99,12 @@ class Boosting:
         """What the default would have brought at ``rows``, by a model that never saw their group; NaN if unknown."""
         out = np.full(len(rows), np.nan)
         source = np.flatnonzero(is_default)
-        if len(rows) == 0 or len(source) < 40:
+        if len(rows) == 0 or len(source) < MIN_BASE:
             return out
         for fold in self.folds(decisions.group):
             train = source[~np.isin(decisions.group[source], fold)]
             mine = np.isin(decisions.group[rows], fold)
-            if len(train) >= 40 and mine.any():
+            if len(train) >= MIN_BASE and mine.any():
                 model = self.train(decisions.state[train], decisions.outcome[train], number=800)
                 out[mine] = model.predict(decisions.state[rows[mine]])
         return out

@@ -11,11 +11,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from metaal.actions import DEFAULT_ARM, Action, ActionSet, Policy
-from metaal.errors import FitError
+from metaal.errors import FitError, UnavailableError
 from metaal.features import PROPOSAL
+from metaal.history import History
 from metaal.policies import read_policy
 from metaal.training import LoggedDecision, read_log
 from metadata_store import Store
+from strategy_zoo import get
+
+_SIGNS = {
+    "proba": "task.classes",
+    "prediction": "pool.prediction.mean",
+    "embedding": "task.dimension",
+    "committee": "committee.disagreement.mean",
+    "seen_embedding": "space.seen.mean",
+}
+"""The series that is logged when, and only when, an output was shown."""
+
+
+class _NotLoggedError(Exception):
+    """The policy reads the features of a proposal that was not logged."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +74,9 @@ def estimate(
     """Estimate a policy from logged runs by self-normalised inverse propensities (SNIPS).
 
     Each logged decision weighs in by the probability that ``policy`` gives to the logged action, over the probability
-    with which it was drawn. Only actions whose previews were logged can be offered to the policy, so logs of the
-    uniform policy say most, and logs of one fixed strategy only whether the policy would have agreed.
+    with which it was drawn. A policy that reads the proposals' features, as a learned one does, can be offered only the
+    actions whose previews were logged: the default and the one taken. So logs of the uniform policy say most, and logs
+    of one fixed strategy only whether the policy would have agreed.
 
     Parameters
     ----------
@@ -116,14 +132,36 @@ def estimate(
 
 
 def _probability(policy: Policy, logged: LoggedDecision) -> float:
-    """Probability that ``policy`` gives to the logged action, among the actions whose previews were logged."""
-    offered = [Action(arm, m) for arm in policy.arms if arm in logged.previews for m in policy.multipliers]
+    """Probability that ``policy`` gives to the logged action, among those that it would have been offered."""
+    why = {arm: _unmet(arm, logged.history) for arm in policy.arms if arm not in logged.previews}
+    try:
+        return _offer(policy, logged, {arm: reason for arm, reason in why.items() if reason})
+    except _NotLoggedError:
+        return _offer(policy, logged, dict.fromkeys(why, "its preview was not logged"))
+
+
+def _offer(policy: Policy, logged: LoggedDecision, missing: Mapping[str, str]) -> float:
+    offered = [Action(arm, float(m)) for arm in policy.arms if arm not in missing for m in policy.multipliers]
     action = Action(logged.strategy, logged.multiplier)
     if action not in offered:
         return 0.0
-    missing = {arm: "its preview was not logged" for arm in policy.arms if arm not in logged.previews}
-    actions = ActionSet(
-        offered, features=logged.previews.__getitem__, feature_names=PROPOSAL, unavailable=missing, default=DEFAULT_ARM
-    )
-    decision = policy.decide(logged.history, actions).checked(actions)
+
+    def features(strategy: str) -> np.ndarray:
+        if strategy not in logged.previews:
+            raise _NotLoggedError(strategy)
+        return logged.previews[strategy]
+
+    actions = ActionSet(offered, features=features, feature_names=PROPOSAL, unavailable=missing, default=DEFAULT_ARM)
+    try:
+        decision = policy.decide(logged.history, actions).checked(actions)
+    except UnavailableError:
+        return 0.0  # in this state the policy could not have gone on
     return float(decision.probabilities[actions.index(action)])
+
+
+def _unmet(arm: str, history: History) -> str:
+    """Which output that the strategy needs was not shown in that loop, as far as the logged series tell."""
+    for need in get(arm).needs:
+        if need in _SIGNS and not np.isfinite(history.last(_SIGNS[need])):
+            return f"{need} was not shown"
+    return ""

@@ -30,6 +30,8 @@ class Query:
         Probability with which the action was drawn, in (0, 1].
     part : i8[n]
         Ingredient of a mixture that chose each row.
+    score : f8[n]
+        How much the strategy wants each row; comparable within this query only.
     """
 
     ids: np.ndarray
@@ -40,6 +42,7 @@ class Query:
     propensity: float = 1.0
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    score: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.ids)

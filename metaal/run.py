@@ -266,12 +266,10 @@ class Run:
                 "with other ids or outputs; read run.pending, then tell() its labels or skip() them"
             )
         self._delivered = True
-        query = self.pending
-        if query is None:
-            raise OutOfTurnError("nothing is pending")
+        # Only the last ask's rows: none of them has an answer, and the equal digest says that all are in this pool.
+        query = self._query(last.arrays["query.ids"])
         place = {key: row for row, key in enumerate(pool_ids.tolist())}
-        rows = np.array([place.get(key, -1) for key in query.ids.tolist()], dtype=np.int64)
-        return Query(query.ids, query.loop, query.stop, query.action, query.reason, query.propensity, rows, query.part)
+        return replace(query, rows=np.array([place[key] for key in query.ids.tolist()], dtype=np.int64))
 
     def _candidates(self, pool_ids: np.ndarray) -> np.ndarray:
         """Positions of the pool rows that may be asked now."""
@@ -460,19 +458,30 @@ class Run:
         state = self._state
         if not state.waiting or state.ended is not None:
             return None
+        return self._query(np.array(list(state.waiting)))
+
+    def _query(self, ids: np.ndarray) -> Query:
+        """The last query as far as it concerns ``ids``; rows of earlier loops have no score and part −1."""
+        state = self._state
         last = state.asks[-1]
-        ids = np.array(list(state.waiting), dtype=last.arrays["query.ids"].dtype)
-        part = last.arrays["query.part"]
-        places = [state.position[key] if state.waiting[key] == state.loop else -1 for key in state.waiting]
+        keys = ids.tolist()
+        own = [state.position[key] if state.waiting.get(key) == state.loop else -1 for key in keys]
+        score, part = last.arrays["query.score"], last.arrays["query.part"]
         return Query(
-            ids,
+            ids.astype(last.arrays["query.ids"].dtype) if ids.dtype.kind == "i" else ids,
             state.loop,
             bool(last.values["action.stop"]),
             str(last.values["action.name"]),
             str(last.values["decision.reason"]),
             float(last.values["action.propensity"]),
-            part=np.array([part[k] if k >= 0 else -1 for k in places], dtype=np.int64),
+            part=np.array([part[k] if k >= 0 else -1 for k in own], dtype=np.int64),
+            score=np.array([score[k] if k >= 0 else np.nan for k in own], dtype=np.float64),
         )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the last query said stop."""
+        return bool(self._state.asks) and bool(self._state.asks[-1].values["action.stop"])
 
     @property
     def history(self) -> History:

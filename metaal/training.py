@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from metaal.actions import DEFAULT_ARM
-from metaal.boosting import Boosting, Evidence, Params, cross_gate
+from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate
 from metaal.errors import FitError
 from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
 from metaal.history import History
@@ -115,13 +115,13 @@ def fit(
     """
     prices = prices or Prices()
     say = progress or (lambda text: None)
-    default = get(default).spelling
+    default, seed = get(default).spelling, int(seed)
     say("reading the logged runs")
     decisions = read_decisions(read_log(store, groups=groups, score=score, default=default), default)
     facts: dict[str, Any] = {
         "trained on": f"{len(decisions)} decisions of {decisions.runs} runs in {len(set(decisions.group))} groups",
         "seed": seed,
-        "score": score if isinstance(score, str) else dict(score),
+        "score": score if isinstance(score, str) else {name: float(weight) for name, weight in score.items()},
         "horizon": f"{HORIZON} batches of labels",
     }
     if decisions.unscored:
@@ -136,7 +136,7 @@ def fit(
         )
         return untrained(default, prices, facts)
     say("comparing decisions with the default")
-    rows, advantage, weight, paired = advantages(decisions, default, seed)
+    rows, advantage, weight, paired = advantages(decisions, default, seed, params)
     boosting = Boosting(params or Params(), seed)
     x = decisions.features(rows)
     group = decisions.group[rows]
@@ -149,7 +149,7 @@ def fit(
     members = boosting.members(x, target, weight, group)
     seconds = boosting.seconds(decisions)
     taken = sorted({*zip(decisions.action[rows].tolist(), decisions.multiplier[rows].tolist(), strict=True)})
-    pairs = tuple(dict.fromkeys([(default, 1.0), ("margin", 1.0), *taken]))
+    pairs = tuple(dict.fromkeys([(default, 1.0), *taken]))
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a series nobody logged has no range, and stays NaN
         low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
@@ -209,16 +209,22 @@ def read_log(
     store: Store, *, groups: str = "task", score: Mapping[str, float] | str, default: str, needs_default: bool = True
 ) -> Log:
     """Collect every decision of the store whose outcome can be read off its run's scores."""
-    weights = {score: 1.0} if isinstance(score, str) else dict(score)
+    weights = _weights(score)
+    missing = set(weights) - {"score.value"}  # without a score at all the run still counts as one
     found: list[tuple[dict[str, Any], list[float]]] = []
     runs = unscored = 0
     for name in store.runs():
+        records = store.records(name)
+        # Somebody else's records may use the same words for other things.
+        if not records or records[0].event != "begin" or "run.policy" not in records[0].values:
+            continue
         state = RunState()
-        for record in store.records(name):
+        for record in records:
             state.apply(record)
         if state.begin is None:
             continue
         runs += 1
+        missing -= {series for row in state.rows for series in row}
         key = "run.task" if groups == "task" else f"tag.{groups}"
         if key not in state.begin.values:
             tags = [k[4:] for k in state.begin.values if k.startswith("tag.")]
@@ -234,9 +240,21 @@ def read_log(
         raise FitError(
             "the store holds no run of metaal's; log some with metaal.Run, or with metaal.play on labelled data"
         )
+    if missing:
+        raise FitError(
+            f"score: no run logged {', '.join(sorted(missing))}; use score.value (score= of tell) or a number of your "
+            "own, user.NAME"
+        )
     outcome = _combine(np.array([o for _, o in found], dtype=np.float64).reshape(len(found), len(weights)), weights)
     decisions = [LoggedDecision(**facts, outcome=float(y)) for (facts, _), y in zip(found, outcome, strict=True)]
     return Log(decisions, runs, unscored)
+
+
+def _weights(score: Mapping[str, float] | str) -> dict[str, float]:
+    weights = {score: 1.0} if isinstance(score, str) else {name: float(weight) for name, weight in score.items()}
+    if not np.isfinite(list(weights.values())).all() or not any(weights.values()):
+        raise FitError(f"score: got weights {weights}, expected a finite one for each series, at least one not 0")
+    return weights
 
 
 def read_decisions(log: Log, default: str) -> Decisions:
@@ -281,7 +299,7 @@ def _of_run(
         strategy, previews = str(ask.values["action.strategy"]), _previews(ask)
         if not good[loop] or strategy not in previews or (default is not None and default not in previews):
             continue
-        ahead = np.flatnonzero(good & (labels > labels[loop]))
+        ahead = _ahead(labels, good, loop)
         batch = float(ask.values["loop.batch"])
         if not len(ahead) or labels[ahead].max() < labels[loop] + batch:
             continue
@@ -300,6 +318,16 @@ def _of_run(
             "digest": str(ask.values["state.digest"]),
         }
         yield facts, [_mean_gain(labels[at], curve[at], end) for curve in curves]
+
+
+def _ahead(labels: np.ndarray, good: np.ndarray, loop: int) -> np.ndarray:
+    """Later loops that have more labels than every one before them (labels can be withdrawn)."""
+    out, most = [], labels[loop]
+    for later in range(loop + 1, len(labels)):
+        if good[later] and labels[later] > most:
+            out.append(later)
+            most = labels[later]
+    return np.array(out, dtype=np.int64)
 
 
 def _at_decision(ask: Record) -> dict[str, float]:
@@ -342,7 +370,9 @@ def group_spread(advantage: np.ndarray, weight: np.ndarray, group: np.ndarray) -
     return out
 
 
-def advantages(decisions: Decisions, default: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def advantages(
+    decisions: Decisions, default: str, seed: int, params: Params | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Advantage over the default of every decision that deviated from it.
 
     Returns
@@ -358,16 +388,22 @@ def advantages(decisions: Decisions, default: str, seed: int) -> tuple[np.ndarra
     has_sibling = np.array([str(key[k]) in base for k in rows], dtype=bool)
     paired_rows, plain_rows = rows[has_sibling], rows[~has_sibling]
     paired = np.array([decisions.outcome[k] - np.mean(base[str(key[k])]) for k in paired_rows])
-    expected = Boosting(Params(), seed).expected_default(decisions, is_default, plain_rows)
+    expected = Boosting(params or Params(), seed).expected_default(decisions, is_default, plain_rows)
     known = np.isfinite(expected)
     plain_rows, plain = plain_rows[known], (decisions.outcome[plain_rows] - expected)[known]
     weights = [
         np.full(len(part), 1 / max(float((part**2).mean()), 1e-8)) if len(part) else part for part in (paired, plain)
     ]
     weight = np.concatenate(weights)
-    if not len(weight):
+    if not len(rows):
         raise FitError(
             f"every logged decision took {default}, so there is nothing to compare; log runs of other strategies too"
+        )
+    if not len(weight):
+        raise FitError(
+            f"none of the {len(rows)} decisions that deviated from {default} can be compared with it: no run of it saw "
+            f"the same outputs, and {int(is_default.sum())} decisions of it are too few to learn from (at least "
+            f"{MIN_BASE} in other groups); log runs of {default} on the same tasks, with the same seed and stream"
         )
     return (
         np.concatenate([paired_rows, plain_rows]),

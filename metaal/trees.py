@@ -112,20 +112,32 @@ class Trees:
 
 
 def from_lightgbm(booster: Any) -> Trees:
-    """Convert a trained LightGBM booster (numerical features only)."""
+    """Convert a trained LightGBM booster of one output; what it predicts is the booster's raw score.
+
+    Raises
+    ------
+    PolicyFileError
+        It has several outputs, averaged or linear trees, categorical splits, or reads zero as missing.
+    """
     model: Mapping[str, Any] = booster.dump_model()
+    if model.get("num_tree_per_iteration", 1) != 1 or model.get("average_output", False):
+        raise PolicyFileError("trees: several outputs or averaged trees cannot be saved; boost one regression")
     root: list[int] = []
     nodes: list[list[Any]] = []
     leaf: list[float] = []
 
     def visit(node: Mapping[str, Any]) -> int:
         if "split_index" not in node:
+            if "leaf_coeff" in node:
+                raise PolicyFileError("trees: linear trees cannot be saved; train with linear_tree=False")
             leaf.append(float(node["leaf_value"]))
             return ~(len(leaf) - 1)
         if node["decision_type"] != "<=":
             raise PolicyFileError(
                 f"trees: a split of type {node['decision_type']!r} cannot be saved; use numerical features"
             )
+        if node["missing_type"] == "Zero":
+            raise PolicyFileError("trees: zero as missing cannot be saved; train with zero_as_missing=False")
         own = len(nodes)
         threshold = float(node["threshold"])
         # Without a missing type LightGBM reads NaN as zero.
@@ -147,3 +159,9 @@ def from_lightgbm(booster: Any) -> Trees:
         nan_left=np.array(columns[4], dtype=np.bool_),
         leaf=np.array(leaf, dtype=np.float64),
     )
+
+
+def constant(value: float) -> Trees:
+    """One leaf: the same value for every row."""
+    arrays: dict[str, np.ndarray] = {name: np.zeros(0, dtype) for name, dtype in _DTYPES.items()}
+    return Trees(**{**arrays, "root": np.array([~0], dtype=np.int32), "leaf": np.array([value])})

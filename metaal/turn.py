@@ -149,6 +149,7 @@ class Turn:
         self.arrays |= {
             "query.ids": self.ids[rows],
             "query.part": np.zeros(0, np.int64) if chosen is None else chosen.part,
+            "query.score": np.zeros(0) if chosen is None else chosen.score,
             "actions": np.array([str(a) for a in actions], dtype=str),
             "actions.probability": p,
             "preview.strategy": np.array(list(previews), dtype=str),
@@ -157,7 +158,15 @@ class Turn:
         if self.view.proba is not None:
             self.arrays["query.proba"] = self.view.proba[rows]
         return Query(
-            self.ids[rows], self.loop, stop, str(action), reason, float(p[drawn]), rows, self.arrays["query.part"]
+            self.ids[rows],
+            self.loop,
+            stop,
+            str(action),
+            reason,
+            float(p[drawn]),
+            rows,
+            self.arrays["query.part"],
+            self.arrays["query.score"],
         )
 
     def _decide(self, policy: Policy) -> tuple[ActionSet, Decision]:

@@ -2,7 +2,8 @@
 
 modAL's `ActiveLearner` keeps the model and the training set, and the caller deletes labelled rows from the pool. So
 rows are recognised by what they hold, and their labels are read from ``learner.X_training`` and ``y_training``, where
-``teach`` puts them.
+``teach`` puts them, at the next query. (Those of the last batch of a loop that ends without another query are told by
+hand: ``learner.query_strategy.tell(labels)``.)
 
 With scikit-learn 1.8 and later ``teach`` and ``fit`` of modAL-python 0.4.2.1 end in ``TypeError: check_X_y() got an
 unexpected keyword argument 'force_all_finite'``, an argument that scikit-learn has renamed; the constructor and
@@ -138,19 +139,17 @@ class ModalQueryStrategy:
         EmptyPoolError, InputError, UnavailableError
             As `Run.ask`.
         """
-        refuse_after_stop(self.run)
         digests = row_digests(X_pool, key=self._key)
-        if not digests:
-            raise EmptyPoolError("X_pool: the pool is empty; end the run, or pass the rows that still have no label")
         learner = next(iter(getattr(classifier, "learner_list", [])), classifier)
         seen_x, seen_y = getattr(learner, "X_training", None), getattr(learner, "y_training", None)
         taught = [] if seen_x is None or seen_y is None else row_digests(seen_x, key=self._key)
-        labelled = self.run.labels
-        keys = content_ids(digests, labelled) if ids is None else np.asarray(ids).tolist()
-        if ids is not None and len(keys) == len(digests):
-            self._content.update(zip(keys, digests, strict=True))
-        if self._tell_taught(taught, seen_y) and ids is None:
-            keys = content_ids(digests, self.run.labels)
+        if ids is not None:
+            self._content.update(zip(np.asarray(ids).tolist(), digests, strict=False))
+        self._tell_taught(taught, seen_y)
+        refuse_after_stop(self.run)
+        if not digests:
+            raise EmptyPoolError("X_pool: the pool is empty; end the run, or pass the rows that still have no label")
+        keys = content_ids(digests, self.run.labels) if ids is None else ids
         estimator = getattr(classifier, "estimator", classifier)
         given: dict[str, Any] = {
             "proba": classifier.predict_proba(X_pool),
@@ -167,11 +166,11 @@ class ModalQueryStrategy:
         refuse_after_stop(self.run)
         return query.rows, query
 
-    def _tell_taught(self, taught: list[str], seen_y: Any) -> int:
-        """Tell the labels of waiting rows that the training set now holds; returns how many."""
+    def _tell_taught(self, taught: list[str], seen_y: Any) -> None:
+        """Tell the labels of waiting rows that the training set now holds."""
         pending = self.run.pending
         if pending is None or not taught:
-            return 0
+            return
         extra = self._unexplained(taught)
         extra.subtract(self._remembered(taught))
         waiting: dict[str, list[Any]] = {}
@@ -185,10 +184,9 @@ class ModalQueryStrategy:
             if waiting.get(taught[place]):
                 found.append((waiting[taught[place]].pop(), place))
         if found:
-            found.reverse()
-            values = np.asarray(seen_y)
-            self.run.tell(values[[place for _, place in found]], ids=[key for key, _ in found])
-        return len(found)
+            order = {key: place for place, key in enumerate(pending.ids.tolist())}
+            found.sort(key=lambda pair: order[pair[0]])
+            self.run.tell(np.asarray(seen_y)[[place for _, place in found]], ids=[key for key, _ in found])
 
     def _unexplained(self, taught: list[str]) -> Counter[str]:
         """How many more equal rows the training set holds than the run was told labels of (may be negative)."""

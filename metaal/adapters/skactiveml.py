@@ -2,7 +2,7 @@
 
 ``RunQueryStrategy`` is a `SingleAnnotatorPoolQueryStrategy`. Its base class is imported when the name is first used, so
 that importing this module stays light. Rows are keyed by their number in ``X``, which scikit-activeml never changes;
-labels are read from ``y``, where the caller writes them.
+labels are read from ``y`` at the next query. (If there is none: ``strategy.run.tell(y[rows], ids=rows)``.)
 """
 
 from __future__ import annotations
@@ -141,15 +141,16 @@ class _RunQueries:
         check_type(clf, "clf", SkactivemlClassifier)
         check_equal_missing_label(clf.missing_label, self.missing_label_)
         check_type(fit_clf, "fit_clf", bool)
-        refuse_after_stop(run)
-        if not len(rows):
-            raise EmptyPoolError("X: every row has a label, so that there is nothing to ask for; end() the run")
+        self._check_table(X)
         labelled = is_labeled(y, self.missing_label_)
         if fit_clf:
             weights = () if sample_weight is None else (sample_weight,)
             clf = clone(clf).fit(X, y, *weights)
         labels = _as_classes(y[labelled], clf.classes_)
-        self._tell_found(X, np.flatnonzero(labelled), labels)
+        self._tell_found(np.flatnonzero(labelled), labels)
+        refuse_after_stop(run)
+        if not len(rows):
+            raise EmptyPoolError("X: every row has a label, so that there is nothing to ask for; end() the run")
         outputs = {"proba": clf.predict_proba(X_pool), "embedding": self._embed(X_pool)}
         if labelled.any():
             outputs["seen_y"] = labels
@@ -157,24 +158,30 @@ class _RunQueries:
                 outputs["seen_embedding"] = self._embed(X[labelled])
         query = ask(run, batch_size, ids=rows, classes=clf.classes_, **outputs)
         self._last = query
-        self._shown = {**self.__dict__.get("_shown", {}), **{row: X[row].copy() for row in query.ids.tolist()}}
+        waiting = [] if run.pending is None else run.pending.ids.tolist()
+        self._shown = {row: X[row].copy() for row in waiting}
         refuse_after_stop(run)
         return (query.ids, _utilities(query.ids, rows, len(X))) if return_utilities else query.ids
 
-    def _tell_found(self, X: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> None:
-        """Tell the labels of waiting rows, given the rows that have one."""
+    def _check_table(self, X: np.ndarray) -> None:
+        """Refuse rows in another order, whose labels would go to the wrong rows of the run."""
         pending = self.run.pending
         if pending is None:
             return
         shown = self.__dict__.get("_shown", {})
         for row in pending.ids.tolist():
-            if row >= len(X) or (
-                row in shown and not np.array_equal(X[row], shown[row], equal_nan=X.dtype.kind == "f")
-            ):
+            # scikit-activeml refuses nan in X, so that equal means equal.
+            if row >= len(X) or not np.array_equal(X[row], shown.get(row, X[row])):
                 raise InputError(
                     f"X: row {row} waits for a label, but X ({len(X)} rows) does not hold it there any more; pass the "
                     "same rows in the same order in every call, and candidates= to ask among some of them"
                 )
+
+    def _tell_found(self, rows: np.ndarray, labels: np.ndarray) -> None:
+        """Tell the labels of waiting rows, given the rows that have one."""
+        pending = self.run.pending
+        if pending is None:
+            return
         place = {row: k for k, row in enumerate(rows.tolist())}
         found = [row for row in pending.ids.tolist() if row in place]
         if found:
@@ -189,6 +196,7 @@ class _RunQueries:
         return type(self)(**self.get_params(deep=False))
 
     def __copy__(self) -> Any:
+        # Not by way of __getstate__, which refuses.
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         return twin

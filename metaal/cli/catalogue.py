@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -36,10 +37,9 @@ def zoo(
     if json:
         print_json(rows)
         return
-    print_table(
-        ["strategy", "family", "kind", "needs", "growth", "what it does"],
-        [
-            [row["name"], row["family"], row["kind"], ", ".join(row["needs"]) or "–", row["growth"], row["summary"]]
-            for row in rows
-        ],
-    )
+    columns = {"strategy": "name", "family": "family", "kind": "kind", "needs": "needs", "growth": "growth"}
+    if shutil.get_terminal_size().columns < 120:
+        columns = {"strategy": "name", "needs": "needs"}  # the words matter most; zoo NAME tells the rest
+    columns["what it does"] = "summary"
+    table = [[", ".join(row[key]) or "–" if key == "needs" else row[key] for key in columns.values()] for row in rows]
+    print_table(list(columns), table)

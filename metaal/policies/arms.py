@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from metaal.errors import PolicyError
 from strategy_zoo import get
+
+LEAST, MOST = 1e-6, 1e6
+"""Bounds of a batch multiplier: beyond them a count of rows overflows."""
 
 
 def check_arms(arms: Iterable[str]) -> tuple[str, ...]:
@@ -20,11 +22,13 @@ def check_arms(arms: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_multipliers(multipliers: Iterable[float]) -> tuple[float, ...]:
-    """Finite numbers > 0, at least one, without repeats."""
+    """Numbers from `LEAST` to `MOST`, at least one, without repeats."""
     out = []
     for value in multipliers:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-            raise PolicyError(f"multiplier: got {value!r}, expected a number > 0, such as 0.5 or 2")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not LEAST <= value <= MOST:
+            raise PolicyError(
+                f"multiplier: got {str(value)[:40]!r}, expected a number > 0, such as 0.5 or 2 ({LEAST:g} to {MOST:g})"
+            )
         out.append(float(value))
     if not out or len(set(out)) != len(out):
         raise PolicyError(f"multipliers: got {out}, expected at least one and none twice")

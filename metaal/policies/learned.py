@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FOREIGN_SHARE = 0.2
 """Share of the state features that may lie outside of the training range before the default is taken."""
+MOST_TREES, MOST_PAIRS = 100_000, 1_000
+"""What a policy file may hold in all: a foreign one must not keep a decision busy for minutes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,8 @@ class Learned:
     gate : float
         Standard deviations, ≥ 0; infinite means never to deviate.
     pairs : tuple of (str, float)
-        Strategy and batch multiplier of every action that the logs held; no other one is ever taken.
+        Strategy and batch multiplier of every action that the logs held; the policy deviates to no other one. Margin
+        is offered besides, for where the default cannot run.
     facts : dict
         The model card.
     """
@@ -66,12 +69,12 @@ class Learned:
     @property
     def arms(self) -> tuple[str, ...]:
         """The strategies that it may choose."""
-        return tuple(dict.fromkeys(arm for arm, _ in self.pairs))
+        return tuple(dict.fromkeys([self.default, "margin", *(arm for arm, _ in self.pairs)]))
 
     @property
     def multipliers(self) -> tuple[float, ...]:
         """The batch multipliers that it may choose."""
-        return tuple(sorted({multiplier for _, multiplier in self.pairs}))
+        return tuple(sorted({1.0, *(multiplier for _, multiplier in self.pairs)}))
 
     def decide(self, history: History, actions: ActionSet) -> Decision:
         """Take the action of the highest predicted utility among those whose cautious bound is above the default's."""
@@ -89,28 +92,34 @@ class Learned:
             )
         default = actions.features(self.default)
         # Actions that the logs never held stay out, whatever a tree would say of them; their previews are not paid for.
-        known = np.array([(a.strategy, a.multiplier) in self.pairs for a in actions])
+        known = np.array([(a.strategy, a.multiplier) in self.pairs or a == safe for a in actions])
         x = np.stack(
             [
                 action_features(state, actions.features(a.strategy) if ok else default, default, a.multiplier)
                 for a, ok in zip(actions, known, strict=True)
             ]
         )
-        votes = np.stack([member.predict(x) for member in self.members]) * self.scale
-        votes[:, at] = 0.0  # the default's advantage over itself
-        mean, deviation = votes.mean(0), votes.std(0)
-        lower = mean - self.gate * deviation
-        seconds = np.exp(np.clip(self.seconds.predict(x[[at]])[0], -20, 20)) if self.seconds is not None else 0.0
         # Labels per round grow with the multiplier: for one batch's worth of them 1/m rounds are needed.
         rounds = np.array([1 / a.multiplier - 1 for a in actions])
-        saved = -np.array([self.prices.utility(seconds=seconds * r, rounds=r) for r in rounds])
-        utility = self.prices.point * 100 * mean - saved
-        cautious = self.prices.point * 100 * lower - saved
-        allowed = (cautious > 0) & known
+        with np.errstate(over="ignore", invalid="ignore"):  # a number that overflows is not a gain: see `allowed`
+            seconds = 0.0
+            if self.seconds is not None:
+                seconds = float(np.exp(np.clip(self.seconds.predict(x[[at]])[0], -20, 20)))
+            votes = np.stack([member.predict(x) for member in self.members]) * self.scale
+            votes[:, at] = 0.0  # the default's advantage over itself
+            mean, deviation = votes.mean(0), votes.std(0)
+            lower = mean - self.gate * deviation
+            extra = np.array([-self.prices.utility(seconds=seconds * r, rounds=float(r)) for r in rounds])
+            utility = self.prices.point * 100 * mean - extra
+            cautious = self.prices.point * 100 * lower - extra
+        utility[at] = 0.0
+        allowed = (cautious > 0) & np.isfinite(utility) & known
         allowed[at] = True
-        best = int(np.argmax(np.where(allowed, utility, -np.inf)))
+        best = self._best(actions, np.where(allowed, utility, -np.inf), at)
+        for array in (mean, lower, utility):
+            array[~known] = np.nan
         if best == at:
-            most = f"{100 * mean.max():+.2f} pp"
+            most = f"{100 * mean[known].max():+.2f} pp"
             why = f"the default; nothing else is predicted to be better with confidence (at most {most})"
         else:
             why = (
@@ -124,14 +133,27 @@ class Learned:
         for name in (self.default, "margin"):
             if Action(name) in actions:
                 return Action(name)
-        return actions[0]
+        return min(actions, key=lambda a: (a.stop, a.multiplier != 1, *self._rank(a)))
+
+    def _rank(self, action: Action) -> tuple[int, str, float]:
+        """An order of actions that does not depend on how they are listed: of equals, the policy takes the first."""
+        pair = (action.strategy, action.multiplier)
+        return (self.pairs.index(pair) if pair in self.pairs else len(self.pairs), *pair)
+
+    def _best(self, actions: ActionSet, utility: np.ndarray, default: int) -> int:
+        ties = np.flatnonzero(utility == utility.max()).tolist()
+        return default if default in ties else min(ties, key=lambda k: self._rank(actions[k]))
 
     def _foreign(self, state: np.ndarray) -> float:
+        """Share of the known state features that lie outside of the training range; 1 where nothing is known."""
         low, high = self.low[: len(state)], self.high[: len(state)]
-        slack = 0.1 * (high - low) + 1e-9
         known = np.isfinite(state)
-        outside = known & ((state < low - slack) | (state > high + slack) | ~np.isfinite(low))
-        return float(outside.sum() / max(known.sum(), 1))
+        if not known.any():
+            return 1.0
+        with np.errstate(over="ignore"):
+            slack = 0.1 * (high - low) + 1e-9
+            outside = known & ((state < low - slack) | (state > high + slack) | ~np.isfinite(low))
+        return float(outside.sum() / known.sum())
 
     def card(self) -> str:
         """The model card as text: what it learnt from, what was measured, when it falls back."""
@@ -183,7 +205,7 @@ def load(path: str | Path) -> Learned:
         return _build(head, arrays, f"{Path(path)}")
     except PolicyFileError as error:
         raise PolicyFileError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise PolicyFileError(f"{path}: the head of the file does not fit ({error!r}); checksum {checksum}") from error
 
 
@@ -200,10 +222,13 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str) -
     width = len(action_names())
     if any(trees.feature.max(initial=-1) >= width for trees in ensembles):
         raise PolicyFileError(f"a tree reads a feature past the {width} that exist")
-    if len(arrays["low"]) != width or len(arrays["high"]) != width:
-        raise PolicyFileError(f"the training range does not have {width} entries")
+    if sum(len(trees.root) for trees in ensembles) > MOST_TREES or len(head["pairs"]) > MOST_PAIRS:
+        raise PolicyFileError(f"more than {MOST_TREES} trees or {MOST_PAIRS} actions; a decision would take too long")
+    for edge in (arrays["low"], arrays["high"]):
+        if edge.dtype != np.float64 or len(edge) != width or np.isinf(edge).any():
+            raise PolicyFileError(f"the training range does not have {width} numbers")
     gate, scale = float("inf") if head["gate"] is None else float(head["gate"]), float(head["scale"])
-    if not gate >= 0 or not np.isfinite(scale):
+    if not gate >= 0 or not np.isfinite(scale) or scale <= 0:
         raise PolicyFileError(f"gate {gate} or scale {scale} is not a number that makes sense")
     return Learned(
         members=tuple(ensembles[:count]),
@@ -237,8 +262,7 @@ def untrained(default: str, prices: Prices, facts: dict[str, Any]) -> Learned:
     """A policy without a model: always the default."""
     width = len(action_names())
     nothing = np.full(width, np.nan)
-    pairs = tuple(dict.fromkeys([(default, 1.0), ("margin", 1.0)]))
-    return Learned((), None, nothing, nothing, 1.0, float("inf"), pairs, default, prices, facts)
+    return Learned((), None, nothing, nothing, 1.0, float("inf"), ((default, 1.0),), default, prices, facts)
 
 
 __all__ = ["PROPOSAL", "Learned", "load", "load_default", "untrained"]

@@ -39,13 +39,13 @@ def read_policy_file(path: str | Path) -> tuple[dict[str, Any], dict[str, np.nda
     """
     try:
         size = Path(path).stat().st_size
-        if size > LIMIT:
-            raise PolicyFileError(f"{path}: {size} bytes; a policy file has at most {LIMIT}")
-        data = Path(path).read_bytes()
-    except OSError as error:
+        data = Path(path).read_bytes() if size <= LIMIT else b""
+    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         raise PolicyFileError(
-            f"{path}: cannot be read ({error.strerror}); pass the path of a file made by save()"
+            f"{str(path)!r}: cannot be read ({error}); pass the path of a file made by save()"
         ) from error
+    if size > LIMIT:
+        raise PolicyFileError(f"{path}: {size} bytes; a policy file has at most {LIMIT}")
     if not data.startswith(MAGIC[:7]):
         raise PolicyFileError(f"{path}: not a policy file; expected one made by save()")
     if not data.startswith(MAGIC):
@@ -70,6 +70,8 @@ def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         dtype = _KINDS[kind]
         if not isinstance(count, int) or count < 0 or offset + count * dtype.itemsize > len(body):
             raise ValueError(f"array {name} reaches past the end of the file")
+        if kind == "b1" and any(body[offset : offset + count].translate(None, b"\0\1")):
+            raise ValueError(f"array {name} holds bytes that are neither 0 nor 1")
         arrays[str(name)] = np.frombuffer(body, dtype, count, offset)
         offset += count * dtype.itemsize
     if offset != len(body):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any
@@ -62,38 +63,42 @@ def read_policy(policy: Policy | str) -> Policy:
     text = policy.strip()
     if text.endswith(SUFFIX):
         return load(text)
-    name, arguments, keywords = _call(text)
+    name = text.split("(", 1)[0].strip()
     factory = _FACTORIES.get(name) or _third_party(name)
+    shown = text if len(text) <= 80 else text[:77] + "..."
     if factory is not None:
+        arguments, keywords = ((), {}) if name == text else _arguments(text, name)
         try:
             return factory(*arguments, **keywords)
-        except TypeError as error:
-            raise PolicyError(f"policy {text!r}: {error}") from error
+        except (TypeError, ZooError) as error:
+            raise PolicyError(f"policy {shown!r}: {error}") from error
     try:
         return Fixed(get(text).spelling)
     except UnknownStrategyError as error:
         known = ", ".join(_FACTORIES)
-        raise PolicyError(f"policy {text!r}: {error}; or a policy: {known}, or the path of a {SUFFIX} file") from error
+        raise PolicyError(f"policy {shown!r}: {error}; or a policy: {known}, or the path of a {SUFFIX} file") from error
     except ZooError as error:
-        raise PolicyError(f"policy {text!r}: {error}") from error
+        raise PolicyError(f"policy {shown!r}: {error}") from error
 
 
-def _call(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """Name and literal arguments of ``name`` or ``name(...)``; nothing is evaluated."""
-    name = text.split("(", 1)[0].strip()
-    if name not in _FACTORIES or name == text:
-        return name, (), {}
+def _arguments(text: str, name: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Literal arguments of ``name(...)``; nothing is evaluated."""
     if len(text) > 10_000:
         raise PolicyError(f"policy: the text has {len(text)} characters; at most 10,000 are read")
     try:
-        node = ast.parse(text, mode="eval").body
-        if not isinstance(node, ast.Call):
-            raise ValueError("expected name(...)")
-        arguments = tuple(ast.literal_eval(argument) for argument in node.args)
-        keywords = {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python's parser finds doubtful is not a policy
+            node = ast.parse(text, mode="eval").body
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != name:
+            raise ValueError(f"expected {name}(...)")
+        keywords: dict[str, Any] = {}
+        for word in node.keywords:
+            if word.arg is None or word.arg in keywords:
+                raise ValueError("a keyword is repeated" if word.arg else "** is not allowed")
+            keywords[word.arg] = ast.literal_eval(word.value)
+        return tuple(ast.literal_eval(argument) for argument in node.args), keywords
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise PolicyError(f"policy {text[:80]!r}: only literal arguments can be read ({error})") from error
-    return name, arguments, keywords
 
 
 def _third_party(name: str) -> Callable[..., Policy] | None:

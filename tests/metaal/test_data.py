@@ -1,0 +1,170 @@
+"""Labelled data of any kind becomes a task: types, missing values, classes, splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import metaal
+from metaal import Task
+from metaal.rehearsal import builtin_names, load_data, make_learner, read_table
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 200
+    x = rng.normal(size=n)
+    frame = pd.DataFrame(
+        {
+            "x": x,
+            "whole": rng.integers(0, 9, n),
+            "colour": rng.choice(["red", "green", "blue"], n),
+            "flag": rng.random(n) < 0.5,
+            "empty": np.nan,
+            "constant": 1.0,
+            "label": np.where(x + 0.3 * rng.normal(size=n) > 0, "yes", "no"),
+        }
+    )
+    frame.loc[::7, "x"] = np.nan
+    frame.loc[::5, "colour"] = None
+    frame.loc[3, "x"] = np.inf
+    return frame
+
+
+def write(table: pd.DataFrame, path: Path) -> Path:
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    elif path.suffix == ".tsv":
+        table.to_csv(path, sep="\t", index=False)
+    elif path.suffix == ".arff":
+        lines = ["@relation t"]
+        kinds = {"colour": "{red,green,blue}", "flag": "{True,False}", "label": "{yes,no}"}
+        lines += [f"@attribute {c} {kinds.get(c, 'numeric')}" for c in table]
+        lines.append("@data")
+        for row in table.replace({np.inf: np.nan}).itertuples(index=False):
+            lines.append(",".join("?" if pd.isna(value) else str(value) for value in row))
+        path.write_text("\n".join(lines) + "\n")
+    else:
+        table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.parquet", "t.arff"])
+def test_any_file_with_mixed_columns_is_played(tmp_path: Path, table: pd.DataFrame, name: str) -> None:
+    path = write(table, tmp_path / name)
+    task = Task(str(path), "logistic", batch=5, budget=20)
+    data = task.dataset
+    assert data.classes == ("no", "yes")
+    parts = task.lay_out()
+    assert np.isfinite(parts.pool_x).all()
+    assert np.isfinite(parts.test_x).all()
+    trace = metaal.play("margin", task)
+    assert trace.curve["labels"].tolist() == [4, 9, 14, 19, 24]
+    assert trace.curve["accuracy"].iloc[-1] > 0.6
+
+
+@pytest.mark.parametrize("labels", [[1, 2], [1.0, 2.0], [True, False], ["a", "b"], [-5, 7]])
+def test_labels_of_any_type(table: pd.DataFrame, labels: list[Any]) -> None:
+    from metaal.rehearsal.data import make_dataset
+
+    y = np.array(labels)[np.arange(len(table)) % 2]
+    data = make_dataset("d", table[["whole"]], y)
+    assert data.classes == tuple(sorted(labels))
+    assert [data.classes[code] for code in data.y] == y.tolist()
+
+
+def test_rows_without_a_label_are_left_out(tmp_path: Path, table: pd.DataFrame) -> None:
+    table.loc[:49, "label"] = None
+    data = read_table(write(table, tmp_path / "t.csv"), target="label")
+    assert len(data.y) == 150
+
+
+def test_category_codes_of_own_parquet_files_are_categories(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    codes = np.tile(np.array([0, 1, 2, -1], dtype=np.int16), 20)
+    frame = pa.table({"c": codes, "x": np.arange(80, dtype=np.float32), "target": codes.clip(0).astype(np.int16)})
+    path = tmp_path / "own.parquet"
+    pq.write_table(frame.replace_schema_metadata({"metaal": "{}"}), path)
+    task = Task(str(path), batch=2, budget=4)
+    assert task.dataset.X["c"].tolist()[:3] == ["0", "1", "2"]
+    assert task.dataset.X["c"].isna().sum() == 20
+    assert task.lay_out().pool_x.shape[1] == 5  # three codes, one for missing, one number
+
+
+def test_bad_data_is_refused_in_words(tmp_path: Path, table: pd.DataFrame) -> None:
+    path = write(table, tmp_path / "t.csv")
+    cases: list[tuple[Any, str]] = [
+        (lambda: read_table(tmp_path / "no.csv"), "no such file"),
+        (lambda: read_table(path, target="weight"), "no column 'weight'"),
+        (lambda: read_table(path, target="constant"), "2 classes"),
+        (lambda: read_table(write(table, tmp_path / "t.csv"), target="x"), "regression"),
+        (lambda: read_table(write(table[:10], tmp_path / "small.csv"), target="label"), "10 labelled rows"),
+        (lambda: load_data("nothing"), "no such file"),
+        (lambda: Task("iris", "oracle"), "no learner"),
+        (lambda: Task("iris", object()), "predict_proba"),
+        (lambda: Task("iris", batch=0), "batch"),
+        (lambda: Task("iris", seeds=-1), "seeds"),
+    ]
+    (tmp_path / "x.parquet").write_bytes(b"not a table")
+    (tmp_path / "x.xyz").write_text("a,b")
+    cases += [
+        (lambda: read_table(tmp_path / "x.parquet"), "cannot be read"),
+        (lambda: read_table(tmp_path / "x.xyz"), "ending"),
+    ]
+    for call, words in cases:
+        with pytest.raises(metaal.TaskError, match=words):
+            call()
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_built_in_sets_load_and_split(name: str) -> None:
+    parts = Task(name).lay_out()
+    rows = len(parts.pool_y) + len(parts.guide_y) + len(parts.test_y)
+    assert rows == len(load_data(name).y)
+    assert set(parts.pool_y) == set(range(parts.classes))
+    assert set(parts.pool_y[parts.initial]) == set(range(parts.classes))
+
+
+def test_splits_are_disjoint_and_stratified() -> None:
+    data = load_data("wine")
+    marked = metaal.Dataset("marked", data.X.assign(row=np.arange(len(data.y))), data.y, data.classes, "m")
+    parts = Task(marked).lay_out()
+    # The column of row numbers survives encoding up to scale, so equal values would be equal rows.
+    column = parts.pool_x.shape[1] - 1
+    sets = [set(np.round(x[:, column], 9)) for x in (parts.pool_x, parts.guide_x, parts.test_x)]
+    assert sum(map(len, sets)) == len(set.union(*sets)) == len(data.y)
+    shares = [np.bincount(y, minlength=3) / len(y) for y in (parts.pool_y, parts.guide_y, parts.test_y)]
+    assert np.abs(shares[0] - shares[2]).max() < 0.05
+
+
+def test_seeds_are_separate() -> None:
+    base = Task("wine", seeds=metaal.Seeds(1, 1, 1, 1)).lay_out()
+    other_split = Task("wine", seeds=metaal.Seeds(2, 1, 1, 1)).lay_out()
+    other_start = Task("wine", seeds=metaal.Seeds(1, 2, 1, 1)).lay_out()
+    assert not np.array_equal(base.pool_x, other_split.pool_x)
+    np.testing.assert_array_equal(base.pool_x, other_start.pool_x)
+    assert not np.array_equal(base.initial, other_start.initial)
+
+
+def test_wide_data_is_reduced_on_the_pool_alone() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 150)))
+    data = metaal.Dataset("wide", X.rename(columns=str), (X[0] > 0).to_numpy().astype(np.int64), (0, 1), "wide")
+    assert Task(data).lay_out().pool_x.shape == (150, 50)
+
+
+def test_learners_are_seeded_and_any_classifier_works() -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    assert make_learner("extra_trees", 3).random_state == 3
+    task = Task("iris", DecisionTreeClassifier(max_depth=3), batch=5, budget=10)
+    assert task.name == "iris~DecisionTreeClassifier~b5"
+    first, second = (metaal.play("random", task).curve["accuracy"].tolist() for _ in range(2))
+    assert first == second

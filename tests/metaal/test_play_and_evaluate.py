@@ -1,0 +1,253 @@
+"""Rehearsal and evaluation: honest, paired, resumable, equal whatever the number of processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import metaal
+from metaal import Task, evaluate, play
+from metaal.evaluation import read_result
+from metaal.measures import area, labels_to
+from metaal.rehearsal import Trace
+from metadata_store import MemoryStore, open_store
+
+TINY = [Task("iris", "logistic", batch=4, budget=16), Task("wine", "naive_bayes", batch=4, budget=16)]
+NUMBERS = ["aulc", "aulc.balanced_accuracy", "aulc.log_loss", "first30", "final", "full", "labels.to.90", "rounds"]
+
+
+def timeless(curve: pd.DataFrame) -> pd.DataFrame:
+    return curve[[column for column in curve if not str(column).startswith("cost.")]]
+
+
+def test_a_played_run_equals_the_loop_done_by_hand() -> None:
+    task = Task("wine", "logistic", batch=5, budget=20, seeds=3)
+    trace = play("margin", task)
+    parts = task.lay_out()
+    seen = list(parts.initial)
+    for _, row in trace.curve.iterrows():
+        model = LogisticRegression(C=1.0, max_iter=300).fit(parts.pool_x[seen], parts.pool_y[seen])
+        assert row["accuracy"] == pytest.approx(model.score(parts.test_x, parts.test_y))
+        assert row["guide"] == pytest.approx(model.score(parts.guide_x, parts.guide_y))
+        assert row["labels"] == len(seen)
+        pool = np.setdiff1d(np.arange(len(parts.pool_y)), seen)
+        top = np.sort(model.predict_proba(parts.pool_x[pool]), axis=1)
+        seen += pool[np.argsort(top[:, -1] - top[:, -2], kind="stable")[:5]].tolist()
+
+
+def test_test_labels_change_nothing_but_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trap: with other test labels the run must take the very same decisions."""
+    from metaal.rehearsal import playing
+
+    task = Task("iris", "logistic", batch=4, budget=16, seeds=1)
+    honest = play("uniform", task)
+    parts = task.lay_out()
+    wrong = type(parts)(**{**vars(parts), "test_y": (parts.test_y + 1) % parts.classes})
+    monkeypatch.setattr(playing, "_parts", lambda task: wrong)
+    playing._full_scores.cache_clear()
+    trapped = play("uniform", task)
+    playing._full_scores.cache_clear()
+    kept = ["labels", "guide", "action.name", "decision.reason"]
+    pd.testing.assert_frame_equal(honest.curve[kept], trapped.curve[kept])
+    assert honest.curve["accuracy"].iloc[-1] > 0.8 > 0.3 > trapped.curve["accuracy"].iloc[-1]
+
+
+def test_test_scores_never_reach_the_history() -> None:
+    store = open_store("memory:")
+    trace = play("margin", TINY[0], store=store)
+    history = metaal.Run.resume(trace.run, store=store).history
+    assert not [name for name in history.names if "report" in name or "full" in name]
+
+
+def test_a_played_run_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task("iris", "extra_trees", batch=4, budget=16, seeds=2)
+    whole = play("uniform", task)
+
+    class Broken(Exception):
+        pass
+
+    calls = {"left": 0}
+    for name in ("ask", "tell", "report", "end"):
+        original = getattr(metaal.Run, name)
+
+        def call(self: Any, *args: Any, _original: Any = original, **words: Any) -> Any:
+            calls["left"] -= 1
+            if calls["left"] < 0:
+                raise Broken
+            return _original(self, *args, **words)
+
+        monkeypatch.setattr(metaal.Run, name, call)
+    breaks = 0
+    with open_store(tmp_path / "s") as store:
+        while True:
+            calls["left"] = 3
+            try:
+                trace = play("uniform", task, store=store)
+                break
+            except Broken:
+                breaks += 1
+    assert breaks >= 3
+    pd.testing.assert_frame_equal(timeless(trace.curve), timeless(whole.curve))
+    assert trace.full == whole.full
+
+
+def test_evaluation_is_the_same_in_one_process_two_and_from_the_log(tmp_path: Path) -> None:
+    policies = {"m": "margin", "u": "uniform"}
+    one = evaluate(policies, TINY, range(2), jobs=1, progress=False)
+    two = evaluate(policies, TINY, range(2), jobs=2, store=tmp_path / "s", progress=False)
+    again = evaluate(policies, TINY, range(2), jobs=1, store=tmp_path / "s", progress=False)
+    with open_store(tmp_path / "s") as store:
+        records = sum(len(store.records(run)) for run in store.runs())
+        read = read_result(store)
+    for other in (two, again):
+        pd.testing.assert_frame_equal(
+            one.runs[["policy", "stream", *NUMBERS]], other.runs[["policy", "stream", *NUMBERS]]
+        )
+    key = ["stream", "policy"]
+    left, right = (r.runs.sort_values(key)[[*key, *NUMBERS]].reset_index(drop=True) for r in (one, read))
+    pd.testing.assert_frame_equal(left, right)
+    evaluate(policies, TINY, range(2), jobs=1, store=tmp_path / "s", progress=False)
+    with open_store(tmp_path / "s") as store:
+        assert sum(len(store.records(run)) for run in store.runs()) == records
+
+
+def test_every_policy_of_a_cell_starts_from_the_same_state() -> None:
+    store = MemoryStore()
+    evaluate({"m": "margin", "r": "random", "k": "k_center"}, TINY[:1], range(2), store=store, progress=False)
+    first: dict[str, set[Any]] = {}
+    for run in store.runs():
+        records = store.records(run)
+        ask = next(record for record in records if record.event == "ask")
+        first.setdefault(str(records[0].values["run.stream"]), set()).add(ask.values["state.digest"])
+    assert len(first) == 2
+    assert all(len(digests) == 1 for digests in first.values())
+
+
+class Failing(metaal.Fixed):
+    """Fails in the second loop."""
+
+    def decide(self, history: metaal.History, actions: metaal.ActionSet) -> metaal.Decision:
+        if len(history) == 2:
+            raise RuntimeError("no more ideas")
+        return super().decide(history, actions)
+
+
+def test_an_error_stays_in_its_row_and_is_raised_at_the_end() -> None:
+    with pytest.raises(metaal.EvaluationError, match="no more ideas") as caught:
+        evaluate({"bad": Failing("margin"), "good": "random"}, TINY, range(1), store=MemoryStore(), progress=False)
+    result = caught.value.result
+    assert len(result.runs) == 4
+    assert result.errors["policy"].tolist() == ["bad", "bad"]
+    assert result.runs.loc[result.runs["policy"] == "good", "aulc"].notna().all()
+
+
+def test_bad_calls_of_evaluate() -> None:
+    cases: list[tuple[Any, str]] = [
+        (lambda: evaluate({}, TINY), "0 policies"),
+        (lambda: evaluate({"m": "margin"}), "either tasks or suite"),
+        (lambda: evaluate({"m": "margin"}, TINY, suite="tiny"), "either"),
+        (lambda: evaluate({"m": "margin"}, []), "no tasks"),
+        (lambda: evaluate({"m": "margin"}, TINY, [1, 1]), "repeat"),
+        (lambda: evaluate({"m": "margn"}, TINY), "margin"),
+    ]
+    for call, words in cases:
+        with pytest.raises(metaal.MetaalError, match=words):
+            call()
+    with pytest.raises(metaal.TaskError, match="no suite 'huge'"):
+        evaluate({"m": "margin"}, suite="huge")
+
+
+def test_area_and_labels_to_a_target_by_hand() -> None:
+    labels, score = np.array([10.0, 20.0, 40.0]), np.array([0.5, 0.7, 0.9])
+    assert area(labels, score) == pytest.approx((0.6 * 10 + 0.8 * 20) / 30)
+    assert area(labels, score, upto=30) == pytest.approx((0.6 * 10 + 0.75 * 10) / 20)
+    assert area(labels[:1], score[:1]) == 0.5
+    assert labels_to(labels, score, 0.8) == pytest.approx(30)
+    assert labels_to(labels, score, 0.4) == 10
+    assert np.isnan(labels_to(labels, score, 0.95))
+
+
+def made_up(values: dict[str, list[list[float]]]) -> metaal.Result:
+    """A result with given AULCs: policy → task → seed."""
+    rows, traces = [], {}
+    for policy, tasks in values.items():
+        for t, seeds in enumerate(tasks):
+            for s, aulc in enumerate(seeds):
+                stream = f"t{t}~s{s}"
+                rows.append({"policy": policy, "task": f"t{t}", "stream": stream, "seed": s, "aulc": aulc, "error": ""})
+                curve = pd.DataFrame({"labels": [1.0, 2.0], "accuracy": [aulc, aulc]})
+                traces[policy, stream] = Trace(stream, curve, {}, 10)
+    return metaal.Result(rows, traces, metaal.Prices(), {name: name for name in values})
+
+
+def test_paired_differences_agree_with_scipy() -> None:
+    from scipy.stats import bootstrap, wilcoxon
+
+    rng = np.random.default_rng(1)
+    base = rng.random(40)
+    gain = rng.normal(0.02, 0.03, 40)
+    result = made_up({"a": [(base + gain).tolist()], "b": [base.tolist()]})
+    row: Any = result.versus("b").loc["a"]
+    assert row["difference"] == pytest.approx(100 * gain.mean())
+    assert row["p"] == pytest.approx(wilcoxon(gain).pvalue)
+    reference = bootstrap((100 * gain,), np.mean, method="percentile", rng=np.random.default_rng(5)).confidence_interval
+    assert row["low"] == pytest.approx(reference.low, abs=0.1)
+    assert row["high"] == pytest.approx(reference.high, abs=0.1)
+    assert (row["better"], row["worse"]) == ((gain > 0).sum(), (gain < 0).sum())
+
+
+def test_tasks_weigh_the_same_whatever_their_seeds() -> None:
+    result = made_up({"a": [[0.6] * 9, [0.5]], "b": [[0.5] * 9, [0.5]]})
+    assert float(result.versus("b").loc["a", "difference"]) == pytest.approx(5.0)  # type: ignore[arg-type]
+
+
+def test_a_target_that_most_runs_miss_is_not_reached() -> None:
+    result = evaluate(
+        {"r": "random"}, [Task("digits", batch=5, budget=5)], range(3), store=MemoryStore(), progress=False
+    )
+    row: Any = result.table().loc["r"]
+    assert row["reached.95"] == 0
+    assert np.isnan(row["labels.to.95"])
+    assert np.isnan(row["compression.95"])
+
+
+def test_cluster_margin_beats_random_clearly_on_digits() -> None:
+    """The clear case: 20 seeds, logistic regression; a broken strategy or loop would not pass."""
+    task = Task("digits", "logistic", batch=10, budget=100)
+    result = evaluate({"cm": "cluster_margin", "r": "random"}, [task], range(20), jobs=1, progress=False)
+    row: Any = result.versus("r").loc["cm"]
+    assert row["low"] > 1.0
+    assert row["better"] >= 18
+
+
+def test_the_report_is_one_file_that_needs_no_network(tmp_path: Path) -> None:
+    result = evaluate({"default": "default", "margin": "margin"}, TINY, range(2), store=MemoryStore(), progress=False)
+    path = result.report(tmp_path / "deep" / "report.html")
+    page = path.read_text(encoding="utf-8")
+    body = page[page.index("</head>") :]
+    assert "<script src=" not in page
+    assert '<link rel="stylesheet"' not in page
+    for words in (
+        "In numbers",
+        "Learning curves",
+        "Labels to a target",
+        "loop by loop",
+        "Seconds by phase",
+        "losses first",
+        "How this",
+    ):
+        assert words in body
+    assert body.count('class="plotly-graph-div"') == len(TINY) + 3
+    assert f"{100 * result.table().loc['default', 'aulc']:.2f}" in body
+
+
+def test_policy_names_cannot_inject_into_the_report(tmp_path: Path) -> None:
+    result = evaluate({"<script>alert(1)</script>": "margin"}, TINY[:1], range(1), store=MemoryStore(), progress=False)
+    body = result.report(tmp_path / "r.html").read_text(encoding="utf-8")
+    body = body[body.index("</head>") :]
+    assert "<script>alert(1)" not in body
