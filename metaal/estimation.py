@@ -14,8 +14,8 @@ from metaal.actions import DEFAULT_ARM, Action, ActionSet, Policy
 from metaal.errors import FitError, UnavailableError
 from metaal.features import PROPOSAL
 from metaal.history import History
+from metaal.logs import LoggedDecision, read_log
 from metaal.policies import read_policy
-from metaal.training import LoggedDecision, read_log
 from metadata_store import Store
 from strategy_zoo import get
 

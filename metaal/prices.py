@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass, fields
 
 from metaal.errors import InputError
@@ -42,7 +42,7 @@ class Prices:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
                 raise InputError(f"Prices({field.name}={value!r}): expected a finite number ≥ 0; pass 0 to ignore it")
 
     def utility(self, *, points: float = 0.0, labels: float = 0.0, seconds: float = 0.0, rounds: float = 0.0) -> float:

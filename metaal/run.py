@@ -51,7 +51,8 @@ class Run:
     stream : str, optional
         Name that random numbers derive from; runs to be compared under common random numbers share one.
     default : str
-        Strategy that is previewed beside the chosen one in every loop, so that logs can train a policy.
+        Strategy that is previewed beside the chosen one in every loop, so that logs can train a policy. Default: the
+        policy's own, else cluster_margin.
     store : Store, optional
         An open store instead of a directory.
 
@@ -83,7 +84,7 @@ class Run:
         task: str | None = None,
         tags: Mapping[str, str | float] | None = None,
         stream: str | None = None,
-        default: str = DEFAULT_ARM,
+        default: str | None = None,
         store: Store | None = None,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -91,7 +92,8 @@ class Run:
         if budget is not None:
             budget = check_count(budget)
         self.policy = read_policy(policy)
-        self.default = get(default).spelling
+        # A learned policy measures advantages against the default that it was trained with.
+        self.default = get(default or str(getattr(self.policy, "default", DEFAULT_ARM))).spelling
         self.seed = int(seed)
         self.budget = budget
         self._journal = Journal(path, store)
@@ -101,6 +103,7 @@ class Run:
         self._delivered = False
         settings: dict[str, str | int | float] = {
             "run.policy": self.policy.spelling,
+            "run.policy.checksum": str(getattr(self.policy, "checksum", "")),
             "run.seed": self.seed,
             "run.stream": self.stream,
             "run.default": self.default,

@@ -23,9 +23,10 @@ MODULES = sorted(
     if not module.name.endswith("__main__") and ".cli" not in module.name
 )
 NAMES = """
-ARMS STATISTICS Action ActionSet Dataset Decision EmptyPoolError EvaluationError FitError Fixed History InputError
-Learned MetaalError MismatchError OutOfTurnError Policy PolicyError PolicyFileError Prices Query Result Run Schedule
-Seeds Task TaskError UnavailableError Uniform UnknownIdError describe estimate evaluate fit load play read_policy softmax
+ARMS STATISTICS Action ActionSet Dataset Decision EmptyPoolError EvaluationError FitError Fixed History
+InputError Learned MetaalError MismatchError OutOfTurnError Policy PolicyError PolicyFileError Prices Query
+Result Run Schedule Seeds Task TaskError UnavailableError Uniform UnknownIdError describe estimate evaluate
+fit load play read_policy softmax
 """
 
 

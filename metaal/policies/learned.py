@@ -52,6 +52,8 @@ class Learned:
         is offered besides, for where the default cannot run.
     facts : dict
         The model card.
+    spelling, checksum : str
+        Path and checksum of the file that it was read from; a run is not continued with a file that has changed.
     """
 
     members: tuple[Trees, ...]
@@ -65,6 +67,7 @@ class Learned:
     prices: Prices
     facts: dict[str, Any] = field(default_factory=dict)
     spelling: str = "learned"
+    checksum: str = ""
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -202,14 +205,14 @@ def load(path: str | Path) -> Learned:
     """
     head, arrays, checksum = read_policy_file(path)
     try:
-        return _build(head, arrays, f"{Path(path)}")
+        return _build(head, arrays, f"{Path(path)}", checksum)
     except PolicyFileError as error:
         raise PolicyFileError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise PolicyFileError(f"{path}: the head of the file does not fit ({error!r}); checksum {checksum}") from error
 
 
-def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str) -> Learned:
+def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, checksum: str) -> Learned:
     if head["kind"] != "learned" or head["features"] != list(action_names()):
         raise PolicyFileError("made for other features than this version of metaal computes; fit it again")
     count = int(head["members"])
@@ -242,6 +245,7 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str) -
         prices=Prices(**head["prices"]),
         facts=dict(head["facts"]),
         spelling=spelling,
+        checksum=checksum,
     )
 
 

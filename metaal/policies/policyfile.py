@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ _KINDS: dict[str, np.dtype[Any]] = {"i4": np.dtype("<i4"), "f8": np.dtype("<f8")
 
 
 def write_policy_file(path: str | Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Write ``head`` and one-dimensional ``arrays`` (int32, float64, bool) to ``path``."""
+    """Write ``head`` and one-dimensional ``arrays`` (int32, float64, bool) to ``path``, whole or not at all."""
     specs, blocks = [], []
     for name, array in arrays.items():
         kind = next(k for k, dtype in _KINDS.items() if dtype == array.dtype)
@@ -26,7 +27,13 @@ def write_policy_file(path: str | Path, head: dict[str, Any], arrays: dict[str, 
         blocks.append(np.ascontiguousarray(array).tobytes())
     text = json.dumps({**head, "arrays": specs}, sort_keys=True).encode()
     body = MAGIC + struct.pack("<I", len(text)) + text + b"".join(blocks)
-    Path(path).write_bytes(body + hashlib.sha256(body).digest())
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(body + hashlib.sha256(body).digest())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read_policy_file(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:

@@ -11,7 +11,7 @@ import pytest
 from metaal import Fixed, Learned, Prices, Run, Schedule, Uniform, estimate
 from metaal.errors import FitError
 from metaal.features import action_names
-from metaal.training import read_log
+from metaal.logs import read_log
 from metaal.trees import constant
 from metadata_store import MemoryStore, Record, open_store
 

@@ -14,16 +14,9 @@ import metaal
 from metaal import FitError, Fixed, History, Learned, Prices, Run
 from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate
 from metaal.features import PROPOSAL, action_names, state_features, state_names
+from metaal.logs import HORIZON, read_log
 from metaal.testing import make_actions
-from metaal.training import (
-    HORIZON,
-    MIN_DECISIONS,
-    Decisions,
-    advantages,
-    group_spread,
-    read_decisions,
-    read_log,
-)
+from metaal.training import MIN_DECISIONS, Decisions, advantages, group_spread, merged, read_decisions
 from metadata_store import MemoryStore, Record, open_store
 
 DEFAULT = "cluster_margin"
@@ -453,3 +446,27 @@ def test_the_state_and_the_proposals_are_what_is_learnt_from(logs: MemoryStore) 
     assert x.shape == (5, len(action_names()))
     np.testing.assert_array_equal(x[:, : len(state_names())], decisions.state[:5])
     assert np.nanmax(np.abs(x[:, -1])) == 0, "log2 of a multiplier of one"
+
+
+def test_siblings_that_share_a_prefix_count_its_decisions_once() -> None:
+    """Three runs with one common first decision: it is one decision with their mean outcome."""
+    rows = 4
+    columns: dict[str, Any] = {
+        "state": np.zeros((rows, len(state_names()))),
+        "proposal": np.arange(rows)[:, None] * np.ones(len(PROPOSAL)),
+        "default": np.zeros((rows, len(PROPOSAL))),
+        "multiplier": np.ones(rows),
+        "outcome": np.array([0.1, 0.2, 0.3, 0.7]),
+        "seconds": np.ones(rows),
+        "action": np.array(["margin", "margin", "margin", "random"]),
+        "group": np.array(["g"] * rows),
+        "digest": np.array(["d"] * rows),
+        "runs": 3,
+        "unscored": 0,
+    }
+    once = merged(Decisions(**columns))
+    assert once.action.tolist() == ["margin", "random"]
+    np.testing.assert_allclose(once.outcome, [0.2, 0.7])
+    assert once.proposal[:, 0].tolist() == [0, 3]
+    different = merged(Decisions(**{**columns, "digest": np.array(["a", "b", "c", "d"])}))
+    assert len(different) == 4
