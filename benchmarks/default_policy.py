@@ -12,8 +12,6 @@ this file alone: which sets (all of train but those that metaal's built-in data 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import platform
 import sys
 from pathlib import Path
@@ -23,8 +21,8 @@ import numpy as np
 
 import metaal
 from benchmarks.data import Source, read_manifest
+from benchmarks.record import write_result
 from metaal.actions import ARMS, DEFAULT_ARM
-from metaal.policies.learned import load_default
 from metaal.progress import bar
 from metaal.randomness import generator
 from metaal.rehearsal.playing import shared_store
@@ -118,33 +116,9 @@ def dev_tasks(data: str) -> list[metaal.Task]:
 
 def measure(data: str, store: str, jobs: int, seeds: int) -> None:
     """Closed loop on the dev sets against the static rivals; results go to benchmarks/results."""
-    rivals = {"metaal": load_default(), **{name: name for name in RIVALS}}
+    rivals: dict[str, metaal.Policy | str] = {"default": "default", **{name: name for name in RIVALS}}
     result = metaal.evaluate(rivals, dev_tasks(data), range(seeds), store=store, jobs=jobs)
-    folder = HERE / "results"
-    keep = [
-        "policy",
-        "task",
-        "data",
-        "family",
-        "learner",
-        "batch",
-        "seed",
-        "aulc",
-        "aulc.balanced_accuracy",
-        "aulc.log_loss",
-    ]
-    keep += ["first30", "final", "full", "labels.to.90", "labels.to.95", "rounds", "seconds.fit", "seconds.decide"]
-    table = result.runs[keep].round(6)
-    table.to_csv(folder / "default_policy_dev.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
-    facts = {
-        "command": f"python -m benchmarks.default_policy measure, seeds 0 to {seeds - 1}",
-        "runs": len(table),
-        "families": int(table["family"].nunique()),
-        "cores": os.cpu_count(),
-        "versions": {"metaal": metaal.__version__, "python": platform.python_version()},
-    }
-    (folder / "default_policy_dev.json").write_text(json.dumps(facts, indent=1) + "\n")
-    print(result.table().T.to_string())
+    write_result("default_policy_dev", result, f"python -m benchmarks.default_policy measure --seeds {seeds}")
 
 
 def main(arguments: list[str]) -> None:

@@ -54,14 +54,16 @@ class Journal:
             )
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        """Refuse to go on with other settings than the run began with.
+        """Refuse to go on with other settings than the run began with; what an older version did not log is free.
 
         Raises
         ------
         MismatchError
         """
         was = self.state.begin.values if self.state.begin is not None else {}
-        wrong = [f"{k[4:]} was {was.get(k)!r}, now {value!r}" for k, value in settings.items() if was.get(k) != value]
+        wrong = [
+            f"{k[4:]} was {was.get(k)!r}, now {value!r}" for k, value in settings.items() if was.get(k, value) != value
+        ]
         if wrong:
             raise MismatchError(
                 f"run {self.name!r} exists and began with other settings ({'; '.join(wrong)}); pass the same ones, use "

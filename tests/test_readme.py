@@ -85,3 +85,11 @@ def test_readme_names_every_command_that_ci_runs() -> None:
     commands = [line for line in script.splitlines() if line.startswith("make")]
     assert commands == ["make lint types", "make test"]
     assert all(command in readme for command in commands)
+
+
+def test_the_results_in_readme_are_those_that_were_measured() -> None:
+    """Every number between the marks is recomputed from the committed results."""
+    from benchmarks.readme import END, START, section
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text[text.index(START) + len(START) : text.index(END)].strip() == section().strip()

@@ -42,4 +42,4 @@ def zoo(
         columns = {"strategy": "name", "needs": "needs"}  # the words matter most; zoo NAME tells the rest
     columns["what it does"] = "summary"
     table = [[", ".join(row[key]) or "–" if key == "needs" else row[key] for key in columns.values()] for row in rows]
-    print_table(list(columns), table)
+    print_table(list(columns), table, fold="what it does")

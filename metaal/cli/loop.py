@@ -44,7 +44,7 @@ def runs(store: Annotated[str, typer.Argument(help="Directory of a store.")] = "
     if json:
         print_json(lines)
     elif lines:
-        print_table(list(lines[0]), [list(line.values()) for line in lines])
+        print_table(list(lines[0]), [list(line.values()) for line in lines], fold="run")
     else:
         print(f"no runs in {store}")
 
@@ -67,7 +67,7 @@ def show(run: RunPath, json: Json = False) -> None:
             columns = ("labels.count", "query.count", "pool.margin.mean", "surprise.accuracy.batch", "score.value")
             numbers = [row.get(name) for name in columns]
             rows.append([loop, str(ask.values["action.name"]), *numbers, str(ask.values["decision.reason"])])
-        print_table(["loop", "action", "labels", "asked", "margin", "batch accuracy", "score", "why"], rows)
+        print_table(["loop", "action", "labels", "asked", "margin", "batch accuracy", "score", "why"], rows, fold="why")
         if opened.pending is not None:
             print(f"\nwaiting for labels: {', '.join(map(str, opened.pending.ids.tolist()))}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,17 +30,18 @@ def plain(value: Any) -> Any:
     return value
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """Print a table as wide as the terminal."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, fold: str | None = None) -> None:
+    """Print a table; in a narrow terminal the column ``fold`` is folded, and the others keep their lines."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     rows = [list(row) for row in rows]
     for k, column in enumerate(columns):
         numeric = all(isinstance(row[k], int | float | np.number) or row[k] is None for row in rows)
-        table.add_column(column, justify="right" if numeric and rows else "left", overflow="fold", no_wrap=k == 0)
+        side: Literal["left", "right"] = "right" if numeric and rows else "left"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=fold is not None and column != fold)
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row))
     Console(soft_wrap=False).print(table)

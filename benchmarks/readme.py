@@ -1,0 +1,114 @@
+"""The results section of README, from the committed results; ``--check`` fails if README says anything else.
+
+python -m benchmarks.readme [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+from benchmarks.record import RESULTS, read_result
+from metaal.result import Result
+
+README = Path(__file__).parent.parent / "README.md"
+START, END = "<!-- results -->", "<!-- /results -->"
+
+
+def digits() -> str:
+    """Table of the digits benchmark."""
+    result = read_result("digits")
+    table: Any = result.table()
+    seeds = len(json.loads((RESULTS / "digits.json").read_text())["seeds"])
+    versus: Any = result.versus("random")
+    lines = [
+        "scikit-learn's digits, logistic regression, batches of 10, 100 labels after 20 initial ones, "
+        f"{seeds} paired seeds",
+        "(`python -m benchmarks.digits`). AULC is the area under the test-accuracy curve, as a mean "
+        "accuracy; the interval is",
+        "a 95 % bootstrap over the seeds.",
+        "",
+        "| policy | AULC, % | against random, pp | first 30 labels, % | final, % | labels to 90 % | labels to 95 % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in table.iterrows():
+        delta = "–"
+        if name != "random":
+            d = versus.loc[name]
+            delta = f"{d['difference']:+.2f} ({d['low']:+.2f} to {d['high']:+.2f})"
+        lines.append(
+            f"| `{name}` | {100 * row['aulc']:.2f} | {delta} | {100 * row['first30']:.2f} | {100 * row['final']:.2f} | "
+            f"{_reached(row, '90')} | {_reached(row, '95')} |"
+        )
+    return "\n".join(lines)
+
+
+def _reached(row: Any, level: str) -> str:
+    value = row[f"labels.to.{level}"]
+    return f"{value:.0f}" if np.isfinite(value) else f"not reached ({row[f'reached.{level}']:.0%} did)"
+
+
+def by_family(result: Result, rival: str, main: str, score: str = "aulc") -> np.ndarray:
+    """Paired differences in pp, one a family: the mean over its tasks of the mean over seeds."""
+    wide = result.good.pivot(index=["family", "task", "stream"], columns="policy", values=score)
+    delta = 100 * (wide[main] - wide[rival])
+    return np.asarray(delta.groupby(level=["family", "task"]).mean().groupby(level="family").mean())
+
+
+def dev() -> str:
+    """Table of the closed loop on the dev sets."""
+    result = read_result("default_policy_dev")
+    facts = json.loads((RESULTS / "default_policy_dev.json").read_text())
+    main = next(iter(facts["policies"]))
+    table: Any = result.table()
+    lines = [
+        f"Closed loop on {facts['families']} data-set families that nothing was trained or tuned on, "
+        f"{facts['tasks']} tasks (three",
+        f"learners, batches of 3, 10 or 40, 15 loops), {len(facts['seeds'])} seed{'s' * (len(facts['seeds']) > 1)}, "
+        f"{facts['runs']} runs (`python -m benchmarks.default_policy measure`).",
+        "Differences are means over families, with a 95 % bootstrap interval over families and a Wilcoxon test.",
+        "",
+        f"| policy | AULC, % | first 30 labels, % | `{main}` against it, pp | p | families better / worse |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in table.iterrows():
+        cells = "– | – | –"
+        if name != main:
+            delta = by_family(result, str(name), main)
+            draws = np.random.default_rng(0).integers(len(delta), size=(10_000, len(delta)))
+            low, high = np.quantile(delta[draws].mean(1), [0.025, 0.975])
+            p = wilcoxon(delta).pvalue if (delta != 0).any() else 1.0
+            cells = (
+                f"{delta.mean():+.2f} ({low:+.2f} to {high:+.2f}) | {p:.2g} | {(delta > 0).sum()} / {(delta < 0).sum()}"
+            )
+        lines.append(f"| `{name}` | {100 * row['aulc']:.2f} | {100 * row['first30']:.2f} | {cells} |")
+    return "\n".join(lines)
+
+
+def section() -> str:
+    """Everything between the marks."""
+    parts = [digits()]
+    if (RESULTS / "default_policy_dev.csv").exists():
+        parts.append(dev())
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    start, end = text.index(START) + len(START), text.index(END)
+    wanted = f"{text[:start]}\n{section()}\n{text[end:]}"
+    if "--check" in sys.argv[1:]:
+        if wanted != text:
+            sys.exit("README's results differ from benchmarks/results; run python -m benchmarks.readme")
+        print("README's results are those of benchmarks/results")
+        return
+    README.write_text(wanted, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
