@@ -53,6 +53,5 @@ def write_result(name: str, result: Result, command: str) -> None:
 def read_result(name: str) -> Result:
     """The committed result, without its curves."""
     facts = json.loads((RESULTS / f"{name}.json").read_text())
-    table = pd.read_csv(RESULTS / f"{name}.csv", keep_default_na=True)
-    table["error"] = table["error"].fillna("")
+    table = pd.read_csv(RESULTS / f"{name}.csv", dtype={"error": "object"}).fillna({"error": ""})
     return Result(table.to_dict("records"), {}, metaal.Prices(), facts["policies"])

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from metaal.training import Decisions
 
 GATES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+ERRORS = 2
+"""Standard errors by which the gain on left-out groups must lie above nought: no harm comes first."""
+MIN_GROUPS = 3
+"""Groups that must carry a gain for it to count."""
 MIN_BASE = 40
 """Decisions of the default below which what it brings is not predicted."""
 
@@ -32,7 +36,7 @@ class Params:
     """
 
     members: int = 6
-    rounds: int = 150
+    rounds: int = 300
     leaves: int = 15
     min_leaf: int = 40
     rate: float = 0.04
@@ -123,6 +127,7 @@ class Evidence:
     ----------
     x : f8[n,F] · target : f8[n], advantage in units of its group's spread · advantage : f8[n], in score
     weight : f8[n] · group, digest : U[n]
+    paired : bool[n], whether the default's outcome in the very same state was logged, and not merely predicted
     """
 
     x: np.ndarray
@@ -131,13 +136,14 @@ class Evidence:
     weight: np.ndarray
     group: np.ndarray
     digest: np.ndarray
+    paired: np.ndarray
 
 
 def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[float, dict[str, Any]]:
     """Choose the gate by the gain over the default that the gated choice has on left-out groups.
 
     In every left-out state the policy would choose the best predicted action among those that were logged there, if its
-    cautious bound is above nought, else the default (gain nought). The gate with the highest mean − 1 standard error
+    cautious bound is above nought, else the default (gain nought). The gate with the highest mean − 2 standard errors
     over groups is taken; if none is above nought, the policy never deviates.
 
     Returns
@@ -150,31 +156,35 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
     folds = boosting.folds(group)
     if len(folds) < 2:
         return float("inf"), {"left-out gain": "not measurable with one group, so the policy never deviates"}
+    # A model of the default's outcome may be wrong about a whole state, and such an error looks like a gain: where
+    # enough groups have true pairs, only these judge.
+    judges = evidence.paired if len(np.unique(group[evidence.paired])) >= MIN_GROUPS else np.ones(len(x), dtype=bool)
     mean, deviation = np.zeros(len(x)), np.zeros(len(x))
     for fold in folds:
         out = np.isin(group, fold)
         members = boosting.members(x[~out], target[~out], weight[~out], group[~out])
         votes = np.stack([member.predict(x[out]) for member in members])
         mean[out], deviation[out] = votes.mean(0), votes.std(0)
-    states = np.char.add(np.char.add(group, "\x1f"), evidence.digest)
+    mean, deviation, gains = mean[judges], deviation[judges], evidence.advantage[judges]
+    states = np.char.add(np.char.add(group, "\x1f"), evidence.digest)[judges]
     _, state = np.unique(states, return_inverse=True)
-    names, of_group = np.unique(group, return_inverse=True)
+    names, of_group = np.unique(group[judges], return_inverse=True)
     best: tuple[float, float, float, float] | None = None
     tried = {}
     for gate in GATES:
-        gain, taken = _gated_gain(mean, mean - gate * deviation, evidence.advantage, state, of_group, len(names))
+        gain, taken = _gated_gain(mean, mean - gate * deviation, gains, state, of_group, len(names))
         error = gain.std(ddof=1) / np.sqrt(len(gain))
-        bound = float(gain.mean() - error)
+        bound = float(gain.mean() - ERRORS * error)
         tried[f"{gate:g}"] = f"{100 * gain.mean():+.3f} ± {100 * error:.3f} pp, deviates in {taken:.0%} of states"
         # A gain that fewer than three groups carry is an anecdote, whatever its standard error says.
-        if (gain != 0).sum() >= min(3, len(names)) and (best is None or bound > best[0] + 1e-12):
+        if (gain != 0).sum() >= min(MIN_GROUPS, len(names)) and (best is None or bound > best[0] + 1e-12):
             best = (bound, gate, float(gain.mean()), float(error))
     report: dict[str, Any] = {
         "left-out gain by gate": tried,
         "boosting": asdict(boosting.params),
     }
     if best is None or best[0] <= 0:
-        report["left-out gain"] = "not above one standard error at any gate, so the policy never deviates"
+        report["left-out gain"] = f"not above {ERRORS} standard errors at any gate, so the policy never deviates"
         return float("inf"), report
     report["left-out gain"] = (
         f"{100 * best[2]:+.3f} ± {100 * best[3]:.3f} pp over {default} a decision ({len(names)} groups)"

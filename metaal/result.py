@@ -111,11 +111,11 @@ class Result:
             raise InputError(f"versus: no column {score!r}, or confidence {confidence} is not in (0, 1)")
         wide = self.good.pivot(index=["task", "stream"], columns="policy", values=score)
         factor = 1.0 if score in ("utility",) or score.startswith(("labels", "seconds", "rounds")) else 100.0
-        rng = np.random.default_rng(0)
         lines = []
         for name in self.policies:
             if name == rival or name not in wide:
                 continue
+            rng = np.random.default_rng(0)  # the same draws for every policy: equal runs get equal intervals
             delta = (wide[name] - wide[rival]).dropna() * factor
             parts = [part.to_numpy() for _, part in delta.groupby(level="task")]
             if not parts:

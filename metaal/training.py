@@ -139,7 +139,11 @@ def fit(
     spread = group_spread(advantage, weight, group)
     scale, target = float(np.median(spread)), advantage / spread
     say("measuring the gain on left-out groups")
-    gate, report = cross_gate(boosting, Evidence(x, target, advantage, weight, group, decisions.digest[rows]), default)
+    gate, report = cross_gate(
+        boosting,
+        Evidence(x, target, advantage, weight, group, decisions.digest[rows], np.arange(len(rows)) < paired),
+        default,
+    )
     facts |= {"paired comparisons": int(paired), **report}
     say("training")
     members = boosting.members(x, target, weight, group)

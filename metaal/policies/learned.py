@@ -96,19 +96,16 @@ class Learned:
         default = actions.features(self.default)
         # Actions that the logs never held stay out, whatever a tree would say of them; their previews are not paid for.
         known = np.array([(a.strategy, a.multiplier) in self.pairs or a == safe for a in actions])
-        x = np.stack(
-            [
-                action_features(state, actions.features(a.strategy) if ok else default, default, a.multiplier)
-                for a, ok in zip(actions, known, strict=True)
-            ]
-        )
+        held = [a for a, ok in zip(actions, known, strict=True) if ok]
+        x = np.stack([action_features(state, actions.features(a.strategy), default, a.multiplier) for a in held])
         # Labels per round grow with the multiplier: for one batch's worth of them 1/m rounds are needed.
         rounds = np.array([1 / a.multiplier - 1 for a in actions])
         with np.errstate(over="ignore", invalid="ignore"):  # a number that overflows is not a gain: see `allowed`
             seconds = 0.0
             if self.seconds is not None:
-                seconds = float(np.exp(np.clip(self.seconds.predict(x[[at]])[0], -20, 20)))
-            votes = np.stack([member.predict(x) for member in self.members]) * self.scale
+                seconds = float(np.exp(np.clip(self.seconds.predict(x[:1])[0], -20, 20)))  # reads the state alone
+            votes = np.full((len(self.members), len(actions)), np.nan)
+            votes[:, known] = np.stack([member.predict(x) for member in self.members]) * self.scale
             votes[:, at] = 0.0  # the default's advantage over itself
             mean, deviation = votes.mean(0), votes.std(0)
             lower = mean - self.gate * deviation
@@ -119,8 +116,6 @@ class Learned:
         allowed = (cautious > 0) & np.isfinite(utility) & known
         allowed[at] = True
         best = self._best(actions, np.where(allowed, utility, -np.inf), at)
-        for array in (mean, lower, utility):
-            array[~known] = np.nan
         if best == at:
             most = f"{100 * mean[known].max():+.2f} pp"
             why = f"the default; nothing else is predicted to be better with confidence (at most {most})"

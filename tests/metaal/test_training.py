@@ -407,7 +407,9 @@ def evidence(gain: np.ndarray, groups: int) -> Evidence:
     x = np.random.default_rng(0).normal(size=(n, len(action_names())))
     x[:, action_names().index("diff.margin")] = np.sign(gain)
     group = np.array([f"g{k % groups}" for k in range(n)])
-    return Evidence(x, gain / 0.01, gain, np.ones(n), group, np.array([f"d{k}" for k in range(n)]))
+    return Evidence(
+        x, gain / 0.01, gain, np.ones(n), group, np.array([f"d{k}" for k in range(n)]), np.ones(n, dtype=bool)
+    )
 
 
 def test_the_gate_opens_for_a_gain_that_left_out_groups_confirm() -> None:
