@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from metaal.state import RunState
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,3 +54,21 @@ class Query:
     def __repr__(self) -> str:
         what = "stop" if self.stop else f"{len(self)} rows"
         return f"Query(loop {self.loop}: {what} by {self.action}; {self.reason})"
+
+
+def restored(state: RunState, ids: np.ndarray) -> Query:
+    """The last query of a run as far as it concerns ``ids``; rows of earlier loops have no score and part −1."""
+    last = state.asks[-1]
+    keys = ids.tolist()
+    own = [state.position[key] if state.waiting.get(key) == state.loop else -1 for key in keys]
+    score, part = last.arrays["query.score"], last.arrays["query.part"]
+    return Query(
+        ids,
+        state.loop,
+        bool(last.values["action.stop"]),
+        str(last.values["action.name"]),
+        str(last.values["decision.reason"]),
+        float(last.values["action.propensity"]),
+        part=np.array([part[k] if k >= 0 else -1 for k in own], dtype=np.int64),
+        score=np.array([score[k] if k >= 0 else np.nan for k in own], dtype=np.float64),
+    )

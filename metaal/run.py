@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from metaal import observe
+from metaal import answers
 from metaal.actions import DEFAULT_ARM, Policy
-from metaal.errors import EmptyPoolError, InputError, OutOfTurnError, UnknownIdError
+from metaal.errors import EmptyPoolError, InputError, OutOfTurnError
 from metaal.history import History
-from metaal.inputs import check_count, check_ids, check_labels, check_number, check_seconds, check_stats, plain_array
+from metaal.inputs import check_count, check_ids, check_labels, check_number, plain_array
 from metaal.journal import Journal
 from metaal.policies import read_policy
-from metaal.query import Query
+from metaal.query import Query, restored
 from metaal.shown import check_classes, digest_of, make_view
-from metaal.state import Id, RunState, label_columns
+from metaal.state import Id
 from metaal.turn import Turn
 from metadata_store import Store
 from strategy_zoo import get
@@ -216,7 +216,7 @@ class Run:
         n = check_count(n)
         if self._state.ended is not None:
             raise OutOfTurnError(f"run {self.name!r} has ended; begin another one to go on")
-        pool_ids = check_ids(ids, like=self._id_example())
+        pool_ids = check_ids(ids, like=self._state.id_example)
         view = make_view(
             pool_ids,
             {
@@ -270,7 +270,7 @@ class Run:
             )
         self._delivered = True
         # Only the last ask's rows: none of them has an answer, and the equal digest says that all are in this pool.
-        query = self._query(last.arrays["query.ids"])
+        query = restored(self._state, last.arrays["query.ids"])
         place = {key: row for row, key in enumerate(pool_ids.tolist())}
         return replace(query, rows=np.array([place[key] for key in query.ids.tolist()], dtype=np.int64))
 
@@ -327,74 +327,37 @@ class Run:
         InputError
             Wrong count, a missing label, or a row that already has one (use ``change``).
         """
-        state = self._open_turn("tell")
-        if ids is None:
-            keys = state.asks[-1].arrays["query.ids"]
-            keys = keys[[key in state.waiting for key in keys.tolist()]]
-            of = f"the rows of loop {state.loop} that wait for a label"
-        else:
-            keys = self._asked_ids(ids)
-            of = "one for each of the ids"
-        values = check_labels(labels, len(keys), of=of)
-        if not len(values) and len(state.asks[-1].arrays["query.ids"]):
-            raise InputError("labels: none were passed; skip() rows that cannot be labelled")
-        known = [key for key in keys.tolist() if key in state.labels]
-        if known:
-            raise InputError(
-                f"ids: {known[0]!r} already has a label ({state.labels[known[0]]!r}); change() or withdraw() it"
-            )
-        logged: dict[str, Any] = {**check_seconds(seconds), **check_stats(stats)}
-        if score is not None:
-            logged["score.value"] = check_number("score", score)
-        late = sum(state.asked_in[key] < state.loop for key in keys.tolist())
-        done = state.rows[state.loop]
-        logged["oracle.told"] = done.get("oracle.told", 0.0) + len(keys)
-        logged["oracle.late"] = done.get("oracle.late", 0.0) + late
-        logged |= self._surprise(dict(zip(keys.tolist(), values.tolist(), strict=True)))
-        self._journal.write("tell", logged, {"ids": keys, "labels": values})
-
-    def _surprise(self, new: dict[Id, Any]) -> dict[str, float]:
-        """How the labels of this loop's query, old and new, compare with what the model had said of them."""
-        ask = self._state.asks[-1]
-        proba = ask.arrays.get("query.proba")
-        if proba is None:
-            return {}
-        places, labels = [], []
-        for place, key in enumerate(ask.arrays["query.ids"].tolist()):
-            label = new.get(key, self._state.labels.get(key))
-            if label is not None and self._state.asked_in.get(key) == self._state.loop:
-                places.append(place)
-                labels.append(label)
-        if not places:
-            return {}
-        columns = label_columns(np.asarray(labels), ask.arrays.get("classes"), proba.shape[1])
-        return {} if columns is None else observe.observe_labels(proba[places], columns)
+        answers.check_turn(self._state, "tell")
+        measured = answers.outcomes(seconds, score, stats)
+        keys, values, counts = answers.told(self._state, labels, ids)
+        self._journal.write("tell", {**measured, **counts}, {"ids": keys, "labels": values})
 
     def skip(self, ids: Any) -> None:
         """Log that rows cannot be labelled; they are not asked again (a late label is still welcome)."""
-        state = self._open_turn("skip")
-        keys = self._asked_ids(ids)
-        self._refuse(keys, lambda key: key in state.labels, "already has a label; withdraw() it instead")
-        self._refuse(keys, lambda key: key in state.skipped, "was skipped already")
-        done = state.rows[state.loop].get("oracle.skipped", 0.0)
-        self._journal.write("skip", {"oracle.skipped": done + len(keys)}, {"ids": keys})
+        state = self._state
+        answers.check_turn(state, "skip")
+        keys = answers.asked_ids(state, ids)
+        answers.refuse(keys, lambda key: key in state.labels, "already has a label; withdraw() it instead")
+        answers.refuse(keys, lambda key: key in state.skipped, "was skipped already")
+        self._journal.write("skip", answers.count(state, "oracle.skipped", len(keys)), {"ids": keys})
 
     def change(self, ids: Any, labels: Any) -> None:
         """Replace the labels of rows that have one."""
-        state = self._open_turn("change")
-        keys = self._asked_ids(ids)
+        state = self._state
+        answers.check_turn(state, "change")
+        keys = answers.asked_ids(state, ids)
         values = check_labels(labels, len(keys), of="one for each of the ids")
-        self._refuse(keys, lambda key: key not in state.labels, "has no label yet; tell() it")
-        done = state.rows[state.loop].get("oracle.changed", 0.0)
-        self._journal.write("change", {"oracle.changed": done + len(keys)}, {"ids": keys, "labels": values})
+        answers.refuse(keys, lambda key: key not in state.labels, "has no label yet; tell() it")
+        counts = answers.count(state, "oracle.changed", len(keys))
+        self._journal.write("change", counts, {"ids": keys, "labels": values})
 
     def withdraw(self, ids: Any) -> None:
         """Take labels back; the rows may be asked again when they are in the pool."""
-        state = self._open_turn("withdraw")
-        keys = self._asked_ids(ids)
-        self._refuse(keys, lambda key: key not in state.labels, "has no label to withdraw")
-        done = state.rows[state.loop].get("oracle.withdrawn", 0.0)
-        self._journal.write("withdraw", {"oracle.withdrawn": done + len(keys)}, {"ids": keys})
+        state = self._state
+        answers.check_turn(state, "withdraw")
+        keys = answers.asked_ids(state, ids)
+        answers.refuse(keys, lambda key: key not in state.labels, "has no label to withdraw")
+        self._journal.write("withdraw", answers.count(state, "oracle.withdrawn", len(keys)), {"ids": keys})
 
     def report(self, values: Mapping[str, float]) -> None:
         """Log numbers for people only, such as test scores: no policy ever sees them.
@@ -419,39 +382,11 @@ class Run:
         """
         if self._state.ended is not None:
             raise OutOfTurnError(f"run {self.name!r} has already ended")
-        logged: dict[str, Any] = {**check_seconds(seconds), **check_stats(stats)}
-        if score is not None:
-            logged["score.value"] = check_number("score", score)
+        logged = answers.outcomes(seconds, score, stats)
         logged["labels.told"] = float(len(self._state.labels))
         initial = self._state.rows[0].get("labels.count", 0.0) if self._state.rows else 0.0
         logged["labels.count"] = initial + logged["labels.told"]
         self._journal.write("end", logged, {}, loop=self._state.loop + 1)
-
-    def _open_turn(self, verb: str) -> RunState:
-        if self._state.ended is not None:
-            raise OutOfTurnError(f"{verb}() after end(): run {self.name!r} takes no more labels")
-        if not self._state.asks:
-            raise OutOfTurnError(f"{verb}() before ask(): nothing was asked in run {self.name!r}")
-        return self._state
-
-    def _asked_ids(self, ids: Any) -> np.ndarray:
-        if isinstance(ids, str | int):
-            ids = [ids]
-        keys = check_ids(ids, like=self._id_example())
-        if not len(keys):
-            raise InputError("ids: none were passed")
-        unknown = [key for key in keys.tolist() if key not in self._state.asked_in]
-        if unknown:
-            raise UnknownIdError(
-                f"ids: {len(unknown)} of {len(keys)} were never asked in run {self.name!r} (such as {unknown[0]!r}); "
-                "run.pending lists the rows that wait for a label"
-            )
-        return keys
-
-    def _refuse(self, keys: np.ndarray, wrong: Callable[[Id], bool], why: str) -> None:
-        bad = [key for key in keys.tolist() if wrong(key)]
-        if bad:
-            raise InputError(f"ids: {bad[0]!r} {why}")
 
     # ---------------------------------------------------------------- state
 
@@ -461,25 +396,7 @@ class Run:
         state = self._state
         if not state.waiting or state.ended is not None:
             return None
-        return self._query(np.array(list(state.waiting)))
-
-    def _query(self, ids: np.ndarray) -> Query:
-        """The last query as far as it concerns ``ids``; rows of earlier loops have no score and part −1."""
-        state = self._state
-        last = state.asks[-1]
-        keys = ids.tolist()
-        own = [state.position[key] if state.waiting.get(key) == state.loop else -1 for key in keys]
-        score, part = last.arrays["query.score"], last.arrays["query.part"]
-        return Query(
-            ids.astype(last.arrays["query.ids"].dtype) if ids.dtype.kind == "i" else ids,
-            state.loop,
-            bool(last.values["action.stop"]),
-            str(last.values["action.name"]),
-            str(last.values["decision.reason"]),
-            float(last.values["action.propensity"]),
-            part=np.array([part[k] if k >= 0 else -1 for k in own], dtype=np.int64),
-            score=np.array([score[k] if k >= 0 else np.nan for k in own], dtype=np.float64),
-        )
+        return restored(state, np.array(list(state.waiting)))
 
     @property
     def stopped(self) -> bool:
@@ -509,7 +426,7 @@ class Run:
     def keys(self, ids: Any) -> np.ndarray:
         """``ids`` in the kind that this run keys its rows by: text that spells whole numbers, where it uses these."""
         array = plain_array("ids", ids)
-        like = self._id_example()
+        like = self._state.id_example
         if like is None or array.dtype.kind == like.dtype.kind:
             return array
         if like.dtype.kind == "U":
@@ -541,6 +458,3 @@ class Run:
         state = self._state
         counts = f"{len(state.labels)} labels, {len(state.waiting)} pending"
         return f"Run({self.name!r}, {self.policy.spelling}, loop {state.loop}, {counts})"
-
-    def _id_example(self) -> np.ndarray | None:
-        return self._state.asks[0].arrays["reference.ids"] if self._state.asks else None

@@ -45,6 +45,11 @@ class RunState:
         return not ids or any(key not in self.waiting for key in ids)
 
     @property
+    def id_example(self) -> np.ndarray | None:
+        """Some ids of the run, whose kind all others must share; None before the first ask."""
+        return self.asks[0].arrays["reference.ids"] if self.asks else None
+
+    @property
     def spent(self) -> int:
         """Labels that count against the budget: those told, and those that are still awaited."""
         return len(self.labels) + len(self.waiting)
