@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,13 @@ def check_ids(ids: Any, *, name: str = "ids", like: np.ndarray | None = None) ->
             f"{counts[worst]} times, first at row {first[worst]}); every row needs its own id"
         )
     return array
+
+
+def among(ids: np.ndarray, keys: Collection[Any]) -> np.ndarray:
+    """Which of the ids bool[U] are among ``keys``, without a Python loop over the pool."""
+    if not keys:
+        return np.zeros(len(ids), dtype=bool)
+    return np.isin(ids, np.array(list(keys)))
 
 
 def check_labels(labels: Any, count: int, *, of: str) -> np.ndarray:

@@ -116,7 +116,7 @@ def observe_churn(before: np.ndarray, now: np.ndarray) -> dict[str, float]:
     }
 
 
-def observe_query(sketch: Sketch, rows: np.ndarray, default_rows: np.ndarray | None) -> dict[str, float]:
+def observe_query(sketch: Sketch, rows: np.ndarray) -> dict[str, float]:
     """Statistics of the rows that are asked."""
     view = sketch.view
     out = {"query.count": float(len(rows))}
@@ -131,8 +131,6 @@ def observe_query(sketch: Sketch, rows: np.ndarray, default_rows: np.ndarray | N
         out["query.diversity"] = diversity(points, sketch.scale)
         if sketch.to_seen is not None:
             out["query.coverage"] = coverage(sketch, points)
-    if default_rows is not None:
-        out["query.overlap.default"] = float(np.isin(rows, default_rows).mean())
     return out
 
 

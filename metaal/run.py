@@ -18,7 +18,7 @@ from metaal import answers
 from metaal.actions import DEFAULT_ARM, Policy
 from metaal.errors import EmptyPoolError, InputError, OutOfTurnError
 from metaal.history import History
-from metaal.inputs import check_count, check_ids, check_labels, check_number, plain_array
+from metaal.inputs import among, check_count, check_ids, check_labels, check_number, plain_array
 from metaal.journal import Journal
 from metaal.policies import read_policy
 from metaal.query import Query, restored
@@ -276,21 +276,18 @@ class Run:
 
     def _candidates(self, pool_ids: np.ndarray) -> np.ndarray:
         """Positions of the pool rows that may be asked now."""
-        labelled = [key for key in pool_ids.tolist() if key in self._state.labels]
-        if labelled:
+        labelled = np.flatnonzero(among(pool_ids, self._state.labels))
+        if len(labelled):
             raise InputError(
-                f"ids: {len(labelled)} rows already have a label in this run (for example {labelled[0]!r}); "
-                "drop them from the pool, or withdraw() their labels to ask again"
+                f"ids: {len(labelled)} rows already have a label in this run (for example "
+                f"{pool_ids[labelled[0]].item()!r}); drop them from the pool, or withdraw() their labels to ask again"
             )
-        out = self._state.excluded()
-        rows = np.array(
-            [k for k, key in enumerate(pool_ids.tolist()) if key not in out] if out else range(len(pool_ids))
-        )
+        rows = np.flatnonzero(~among(pool_ids, self._state.excluded()))
         if not len(rows):
             raise EmptyPoolError(
                 f"ids: all {len(pool_ids)} rows wait for a label or were skipped; tell() their labels, or end the run"
             )
-        return rows.astype(np.int64)
+        return rows
 
     # ----------------------------------------------------------------- tell
 

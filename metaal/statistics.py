@@ -130,7 +130,7 @@ _ROWS += [
         "share of the reference rows' distance to the labelled rows that the query removes",
         "n R D",
     ),
-    ("query.overlap.default", "1", 0, 1, "share of the query that the default strategy would have asked too", "n"),
+    ("query.overlap.default", "1", 0, 1, "share of the strategy's preview that is in the default strategy's too", "n"),
     ("surprise.accuracy.batch", "1", 0, 1, "share of the told labels that the model before the update predicted", "n"),
     ("surprise.confidence.batch", "1", 0, 1, "mean confidence of that model on the same rows", "n"),
     ("surprise.gap.batch", "1", -1, 1, "accuracy less confidence (negative = overconfident where it was asked)", "n"),

@@ -22,6 +22,9 @@ from metaal.sketch import REFERENCE, Sketch
 from metaal.state import RunState, label_columns
 from strategy_zoo import Proposal, View, get, propose, unmet
 
+PREVIEW = 10_000
+"""Rows above which candidates are previewed on a sample of the pool; the chosen one selects from all of it."""
+
 
 @dataclass
 class Turn:
@@ -59,6 +62,8 @@ class Turn:
         self.loop = self.state.loop + 1
         self.base = min(self.n, self.view.n)
         self._proposals: dict[tuple[str, int], Proposal] = {}
+        self._sampled: tuple[np.ndarray, View] | None = None
+        self._default_rows: np.ndarray | None = None
         if self.classes is not None:
             self.arrays["classes"] = self.classes
 
@@ -96,7 +101,8 @@ class Turn:
         if not self.state.asks:
             return None, None
         last = self.state.asks[-1].arrays
-        place = {key: row for row, key in enumerate(self.ids.tolist())}
+        still = np.flatnonzero(np.isin(self.ids, last["reference.ids"]))
+        place = {key: int(row) for key, row in zip(self.ids[still].tolist(), still, strict=True)}
         kept = [(k, place[key]) for k, key in enumerate(last["reference.ids"].tolist()) if key in place]
         # Labelled rows leave the subset; when half is gone a fresh one is drawn, and churn pauses for a loop.
         if len(kept) < min(REFERENCE // 2, len(self.ids)):
@@ -216,23 +222,35 @@ class Turn:
             self._proposals[spelling, count] = propose(get(spelling), self.view, count, rng)
         return self._proposals[spelling, count]
 
-    def _default_rows(self) -> np.ndarray | None:
-        """Rows that the default strategy would ask for; None if the outputs do not allow it."""
-        return None if unmet(get(self.default), self.view) else self._proposal(self.default, self.base).rows
+    def _preview(self, spelling: str) -> np.ndarray:
+        """Rows that a strategy would ask for at the caller's batch size; on large pools, out of a sample of "
+        "the pool."""
+        if self.view.n <= PREVIEW:
+            return self._proposal(spelling, self.base).rows
+        if self._sampled is None:
+            rng = generator(self.seed, self.stream, self.loop, "preview")
+            rows = np.sort(rng.choice(self.view.n, max(PREVIEW, self.base), replace=False))
+            self._sampled = rows, self.view.take(rows)
+        rows, view = self._sampled
+        rng = generator(self.seed, self.stream, self.loop, f"preview:{spelling}")
+        return rows[propose(get(spelling), view, self.base, rng).rows]
 
     def _features(self, spelling: str) -> np.ndarray:
+        if self._default_rows is None and unmet(get(self.default), self.view) is None:
+            self._default_rows = self._preview(self.default)
         return proposal_features(
             self.sketch,
-            self._proposal(spelling, self.base).rows,
-            default_rows=self._default_rows(),
+            self._preview(spelling),
+            default_rows=self._default_rows,
             label_shares=self.label_shares,
         )
 
     def _describe(self, actions: ActionSet, action: Action, rows: np.ndarray) -> None:
         """Log the previews of the default and of the chosen strategy, whoever decided: logs must be able to train."""
-        default_rows = self._default_rows()
-        if default_rows is not None:
+        if unmet(get(self.default), self.view) is None:
             actions.features(self.default)
         if not action.stop:
-            actions.features(action.strategy)
-            self.values |= observe.observe_query(self.sketch, rows, default_rows)
+            overlap = float(actions.features(action.strategy)[PROPOSAL.index("overlap.default")])
+            self.values |= observe.observe_query(self.sketch, rows)
+            if np.isfinite(overlap):
+                self.values["query.overlap.default"] = overlap

@@ -305,3 +305,22 @@ def test_softmax() -> None:
     np.testing.assert_allclose(rows, [[1, 0], [0.5, 0.5]])
     with pytest.raises(metaal.InputError):
         metaal.softmax([1.0, 2.0])
+
+
+def test_large_pools_are_previewed_on_a_sample_and_asked_as_a_whole(store: MemoryStore) -> None:
+    from metaal.turn import PREVIEW
+
+    rng = np.random.default_rng(0)
+    size = PREVIEW + 500
+    proba = rng.dirichlet([1, 1, 1], size)
+    embedding = rng.normal(size=(size, 2))
+    run = Run("r", policy=metaal.Schedule((("margin", 1), ("cluster_margin", 0))), store=store)
+    query = run.ask(50, ids=np.arange(size), proba=proba, embedding=embedding)
+    top = np.sort(proba, axis=1)
+    best = np.argsort(top[:, -1] - top[:, -2], kind="stable")[:50]
+    assert set(query.rows.tolist()) == set(best.tolist())
+    previews = store.arrays("r", 0, "preview.features")
+    assert previews.shape[0] == 2
+    # The previews are of other rows than the query, so they are less certain by a little.
+    margin = previews[store.arrays("r", 0, "preview.strategy").tolist().index("margin")][0]
+    assert run.history.last("query.margin.mean") <= margin < run.history.last("query.margin.mean") + 0.01
