@@ -2,7 +2,7 @@
 
     python -m benchmarks.digits [--store DIR]
 
-The shipped policy has never seen digits or their family.
+The learned policy has never seen digits or their family.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.record import write_result
 from metaal import Task, evaluate
 
-POLICIES = ("default", "schedule", "cluster_margin", "margin", "badge", "random")
+POLICIES = ("schedule", "learned", "cluster_margin", "margin", "badge", "random")
 SEEDS = 20
 
 

@@ -62,15 +62,15 @@ def by_family(result: Result, rival: str, main: str, score: str = "aulc") -> np.
 
 def dev() -> str:
     """Table of the closed loop on the dev sets."""
-    result = read_result("default_policy_dev")
-    facts = json.loads((RESULTS / "default_policy_dev.json").read_text())
-    main = next(iter(facts["policies"]))
+    result = read_result("learned_policy_dev")
+    facts = json.loads((RESULTS / "learned_policy_dev.json").read_text())
+    main = "learned"
     table: Any = result.table()
     lines = [
         f"Closed loop on {facts['families']} data-set families that nothing was trained or tuned on, "
         f"{facts['tasks']} tasks (three",
         f"learners, batches of 3, 10 or 40, 15 loops), {len(facts['seeds'])} seed{'s' * (len(facts['seeds']) > 1)}, "
-        f"{facts['runs']} runs (`python -m benchmarks.default_policy measure`).",
+        f"{facts['runs']} runs (`python -m benchmarks.learned_policy measure`).",
         "Differences are means over families, with a 95 % bootstrap interval over families and a Wilcoxon test.",
         "",
         f"| policy | AULC, % | first 30 labels, % | `{main}` against it, pp | p | families better / worse |",
@@ -93,7 +93,7 @@ def dev() -> str:
 def section() -> str:
     """Everything between the marks."""
     parts = [digits()]
-    if (RESULTS / "default_policy_dev.csv").exists():
+    if (RESULTS / "learned_policy_dev.csv").exists():
         parts.append(dev())
     return "\n\n".join(parts)
 

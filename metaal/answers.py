@@ -9,7 +9,7 @@ import numpy as np
 
 from metaal import observe
 from metaal.errors import InputError, OutOfTurnError, UnknownIdError
-from metaal.inputs import check_ids, check_labels, check_number, check_seconds, check_stats
+from metaal.inputs import check_ids, check_labels, check_score, check_seconds, check_stats
 from metaal.state import Id, RunState, label_columns
 
 
@@ -33,7 +33,7 @@ def asked_ids(state: RunState, ids: Any) -> np.ndarray:
     ------
     InputError, UnknownIdError
     """
-    if isinstance(ids, str | int):
+    if isinstance(ids, str | int | np.integer):
         ids = [ids]
     keys = check_ids(ids, like=state.id_example)
     if not len(keys):
@@ -73,6 +73,8 @@ def told(state: RunState, labels: Any, ids: Any) -> tuple[np.ndarray, np.ndarray
         of = f"the rows of loop {state.loop} that wait for a label"
     else:
         keys, of = asked_ids(state, ids), "one for each of the ids"
+    if isinstance(labels, str) or (np.ndim(labels) == 0 and np.isscalar(labels)):
+        labels = [labels]
     values = check_labels(labels, len(keys), of=of)
     if not len(values) and len(query):
         raise InputError("labels: none were passed; skip() rows that cannot be labelled")
@@ -96,10 +98,7 @@ def outcomes(seconds: Any, score: Any, stats: Mapping[str, Any]) -> dict[str, fl
     ------
     InputError
     """
-    logged = {**check_seconds(seconds), **check_stats(stats)}
-    if score is not None:
-        logged["score.value"] = check_number("score", score)
-    return logged
+    return {**check_seconds(seconds), **check_score(score), **check_stats(stats)}
 
 
 def _surprise(state: RunState, new: dict[Id, Any]) -> dict[str, float]:

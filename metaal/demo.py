@@ -81,6 +81,6 @@ def run_demo(
         for name, batch, budget in TEST_SETS
         for learner in ("logistic", "extra_trees")
     ]
-    rivals: dict[str, Policy | str] = {"fitted here": policy, "default": "default", **{name: name for name in RIVALS}}
+    rivals: dict[str, Policy | str] = {"fitted here": policy, "learned": "learned", **{name: name for name in RIVALS}}
     result = evaluate(rivals, unseen, range(seeds), store=folder / "eval_runs", jobs=jobs)
     return policy, result, result.report(folder / "report.html")

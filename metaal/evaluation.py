@@ -180,19 +180,23 @@ def read_result(store: Store, *, prices: Prices | None = None) -> Result:
     Raises
     ------
     InputError
-        The store holds no finished run that was played on a task.
+        The store holds no finished run that was played on a task, or no cell that every policy has finished.
     """
     prices = prices or Prices()
     rows: list[dict[str, Any]] = []
     traces: dict[tuple[str, str], Trace] = {}
     policies: dict[str, str] = {}
+    needed = ("tag.policy", "tag.data", "tag.learner", "tag.batch", "tag.seed.split")
     for run in store.runs():
         records = store.records(run)
         begin = records[0].values
-        if "tag.policy" not in begin or records[-1].event != "end":
+        # A store may also hold runs of the user's own, with any tags and without test scores.
+        if records[-1].event != "end" or not all(tag in begin for tag in needed):
+            continue
+        trace = read_trace(store, run)
+        if not trace.full:
             continue
         name, stream = str(begin["tag.policy"]), str(begin["run.stream"])
-        trace = read_trace(store, run)
         policies[name] = str(begin["run.policy"])
         traces[name, stream] = trace
         data, learner, batch = str(begin["tag.data"]), str(begin["tag.learner"]), int(begin["tag.batch"])
@@ -202,5 +206,17 @@ def read_result(store: Store, *, prices: Prices | None = None) -> Result:
     if not rows:
         raise InputError("the store holds no finished run of evaluate() or play(); a report needs labelled test data")
     # Only cells that every policy has finished can be compared in pairs.
-    whole = [s for s in {r["stream"] for r in rows} if all((name, s) in traces for name in policies)]
+    streams = sorted({row["stream"] for row in rows})
+    lacking = {name: [stream for stream in streams if (name, stream) not in traces] for name in policies}
+    whole = [stream for stream in streams if not any(stream in gaps for gaps in lacking.values())]
+    if not whole:
+        gaps = "; ".join(
+            f"{name} lacks {', '.join(gaps[:3])}{f' and {len(gaps) - 3} more' if len(gaps) > 3 else ''}"
+            for name, gaps in lacking.items()
+            if gaps
+        )
+        raise InputError(
+            f"no cell (task and seed) was finished by all of {', '.join(policies)}: {gaps}; evaluate them on the same "
+            "tasks and seeds first"
+        )
     return Result([row for row in rows if row["stream"] in whole], traces, prices, policies)

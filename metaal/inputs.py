@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,24 @@ def softmax(scores: Any) -> np.ndarray:
 
 def plain_array(name: str, values: Any) -> np.ndarray:
     """One-dimensional array of whole numbers, text, truth values or numbers from whatever the caller has."""
-    array = np.asarray(values)
-    if array.ndim == 0 and isinstance(values, Iterable) and not isinstance(values, str | bytes):
-        array = np.asarray(list(values))
+    if isinstance(values, Mapping | Set):
+        kind = type(values).__name__
+        raise InputError(
+            f"{name}: got a {kind}, whose order means nothing here; pass a list or an array, one entry a row"
+        )
+    if hasattr(values, "dtype") or isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        array = np.asarray(values)
+    else:
+        # Not np.asarray at once: of ["a", nan] it would make the texts "a" and "nan".
+        items = list(values)
+        array = np.empty(len(items), dtype=object)
+        if any(np.ndim(x) for x in items):
+            raise InputError(f"{name}: expected one dimension, got rows of their own; pass one entry a row")
+        array[:] = items
     if array.ndim != 1:
         raise InputError(f"{name}: expected one dimension, got shape {array.shape}; pass one entry a row")
     if array.dtype.kind in "OT" or array.dtype.kind == "S":
-        kinds = {type(x) for x in array.tolist()}
+        kinds = {type(x.item() if isinstance(x, np.generic) else x) for x in array.tolist()}
         if kinds <= {str}:
             return array.astype(str)
         if kinds <= {bool}:
@@ -82,7 +93,7 @@ def check_ids(ids: Any, *, name: str = "ids", like: np.ndarray | None = None) ->
     if len(values) < len(array):
         worst = int(counts.argmax())
         raise InputError(
-            f"{name}: {len(array) - len(values)} of {len(array)} ids repeat (for example {values[worst]!r}, "
+            f"{name}: {len(array) - len(values)} of {len(array)} ids repeat (for example {values[worst].item()!r}, "
             f"{counts[worst]} times, first at row {first[worst]}); every row needs its own id"
         )
     return array
@@ -106,10 +117,10 @@ def check_labels(labels: Any, count: int, *, of: str) -> np.ndarray:
     return array
 
 
-def check_count(n: Any) -> int:
-    """Rows to ask for, ≥ 1."""
+def check_count(n: Any, *, name: str = "n", meaning: str = "rows to ask for") -> int:
+    """A whole number ≥ 1."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise InputError(f"n: got {n!r}, expected a whole number ≥ 1 (rows to ask for)")
+        raise InputError(f"{name}: got {n!r}, expected a whole number ≥ 1 ({meaning})")
     return int(n)
 
 
@@ -131,12 +142,35 @@ def check_seconds(seconds: Any) -> dict[str, float]:
 
 def check_number(name: str, value: Any) -> float:
     """A finite number."""
-    if isinstance(value, bool | str) or not np.isscalar(value) or not np.isreal(value):
+    if isinstance(value, bool | str) or not np.isscalar(value) or isinstance(value, complex):
         raise InputError(f"{name}: got {value!r}, expected one finite number")
-    number = float(value)  # type: ignore[arg-type]
+    number = float(value)
     if not math.isfinite(number):
         raise InputError(f"{name}: got {number}, expected a finite number; leave it out where it is unknown")
     return number
+
+
+def check_score(score: Any) -> dict[str, float]:
+    """A score, or several by name: ``score.value`` first, others as ``score.NAME``."""
+    if score is None:
+        return {}
+    given = score if isinstance(score, Mapping) else {"value": score}
+    out = {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not name.isidentifier() or not name.isascii() or name != name.lower():
+            raise InputError(f"score: name {name!r} is not a lower-case word such as value or log_loss")
+        out[f"score.{name}"] = check_number("score" if name == "value" else f"score[{name!r}]", value)
+    return out
+
+
+def check_tags(tags: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Facts of a run: lower-case names, texts or finite numbers."""
+    out: dict[str, Any] = {}
+    for name, value in (tags or {}).items():
+        if not all(part.isidentifier() and part.isascii() and part == part.lower() for part in str(name).split(".")):
+            raise InputError(f"tags: name {name!r} is not made of lower-case words such as learner or seed.split")
+        out[f"tag.{name}"] = value if isinstance(value, str) else check_number(f"tags[{name!r}]", value)
+    return out
 
 
 def check_stats(stats: Mapping[str, Any]) -> dict[str, float]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from metaal.errors import InputError, MismatchError
+from metaal.errors import InputError, MismatchError, OutOfTurnError
 from metaal.state import RunState
-from metadata_store import Record, Store, open_store
+from metadata_store import ConflictError, Record, Store, open_store
 
 
 class Journal:
@@ -31,6 +31,7 @@ class Journal:
         self._owned = store is None
         self.store: Store = open_store(folder, create=create) if store is None else store
         self.state = RunState()
+        self._folded = 0
 
     @property
     def exists(self) -> bool:
@@ -46,7 +47,7 @@ class Journal:
             The run was not begun by metaal.
         """
         for record in self.store.records(self.name):
-            self.state.apply(record)
+            self._fold(record)
         if self.state.begin is None:
             raise InputError(
                 f"run {self.name!r} in this store has no begin record, so it was not written by metaal.Run; choose "
@@ -73,11 +74,34 @@ class Journal:
     def write(
         self, event: str, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, loop: int | None = None
     ) -> None:
-        """Append one record, then fold it in: what is not in the store has not happened."""
+        """Append one record, then fold it in: what is not in the store has not happened.
+
+        Raises
+        ------
+        OutOfTurnError
+            Another process has written to this run since it was opened here; nothing was logged.
+        """
+        if self.store.count(self.name) != self._folded:
+            raise self._overtaken()
         number = max(self.state.loop + (event == "ask"), 0) if loop is None else loop
         index = self.state.counts.get((number, event), 0)
         record = Record(run=self.name, loop=number, event=event, index=index, values=dict(values), arrays=dict(arrays))
-        self.state.apply(self.store.append(record))
+        try:
+            stored = self.store.append(record)
+        except ConflictError as error:
+            raise self._overtaken() from error
+        self._fold(stored)
+
+    def _fold(self, record: Record) -> None:
+        self.state.apply(record)
+        self._folded += 1
+
+    def _overtaken(self) -> OutOfTurnError:
+        return OutOfTurnError(
+            f"run {self.name!r} was continued by another process or object since it was opened here, so "
+            "nothing was logged; "
+            "open it again with Run.resume and go on from there (one writer a run)"
+        )
 
     def close(self) -> None:
         """Close the store if this journal opened it."""
@@ -96,6 +120,6 @@ def split(path: str | Path, store: Store | None) -> tuple[str, str]:
     if store is not None:
         return "", str(path)
     whole = Path(path)
-    if not whole.name or whole.name in (".", ".."):
+    if not whole.name or whole.name in (".", "..") or len(whole.parts) < 2:
         raise InputError(f"path: got {str(path)!r}, expected store/name such as runs/tickets")
     return str(whole.parent), whole.name

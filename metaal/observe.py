@@ -86,7 +86,8 @@ def _space(sketch: Sketch) -> dict[str, float]:
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    ranks = [np.searchsorted(np.sort(x), x, side="left").astype(np.float64) for x in (a, b)]
+    # Equal values share the mean of their ranks: ties are the rule with forests and neighbours.
+    ranks = [np.searchsorted(np.sort(x), x, "left") + np.searchsorted(np.sort(x), x, "right") for x in (a, b)]
     spread = ranks[0].std() * ranks[1].std()
     if spread == 0:
         return 0.0
@@ -161,9 +162,9 @@ def observe_labels(proba: np.ndarray, columns: np.ndarray) -> dict[str, float]:
     proba : f8[n,C]
         Probabilities of the labelled rows before the update.
     columns : i8[n]
-        Column of each row's label.
+        Column of each row's label; −1 = a class that the model does not know, so it gave it nothing.
     """
-    own = proba[np.arange(len(columns)), columns]
+    own = np.where(columns < 0, 0.0, proba[np.arange(len(columns)), columns])
     accuracy, confidence = float((proba.argmax(1) == columns).mean()), float(proba.max(1).mean())
     return {
         "surprise.accuracy.batch": accuracy,

@@ -49,9 +49,29 @@ def write_report(result: Result, path: str | Path) -> Path:
     from plotly.offline import get_plotlyjs
 
     main = next(iter(result.policies))
+    rivals = ", ".join(name for name in result.policies if name != main)
     parts = [
-        f"<h1>{_e(main)} against {_e(', '.join(name for name in result.policies if name != main))}</h1>",
+        f"<h1>{_e(main)}{f' against {_e(rivals)}' if rivals else ''}</h1>",
         f'<div class="answer">{_summary(result, main)}</div>',
+        *(_findings(result, main) if len(result.good) else ()),
+        "<h2>How this was measured</h2>",
+        _method(result),
+    ]
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>metaal: '
+        f"{_e(main)}</title><link rel='icon' href='data:,'><style>{_STYLE}</style>"
+        f"<script>{get_plotlyjs()}</script></head><body>{''.join(parts)}{_RESIZE}</body></html>"
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _findings(result: Result, main: str) -> list[str]:
+    """What there is to show once some cell was finished by every policy."""
+    return [
         "<h2>In numbers</h2>",
         _main_table(result, main),
         "<h2>Learning curves</h2><p class='soft'>Test score against labels, mean over seeds; the band is the "
@@ -69,19 +89,7 @@ def write_report(result: Result, path: str | Path) -> Path:
         _losses(result, main),
         f"<h2>Why {_e(main)} acted as it did</h2>",
         _reasons(result, main),
-        "<h2>How this was measured</h2>",
-        _method(result),
     ]
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>metaal: '
-        f"{_e(main)}</title><link rel='icon' href='data:,'><style>{_STYLE}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body>{''.join(parts)}{_RESIZE}</body></html>"
-    )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
-    return path
 
 
 def verdict(row: pandas.Series) -> tuple[str, str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from metaal.rehearsal import Trace
 
 RESAMPLES = 10_000
+SHARES = {"aulc", "aulc.balanced_accuracy", "first30", "final", "full", "compression.90", "compression.95"}
+"""Columns in [0, 1], whose differences are given in percentage points."""
 
 
 class Result:
@@ -98,19 +100,35 @@ class Result:
         Returns
         -------
         DataFrame
-            By policy: ``difference`` (mean over tasks of the mean over seeds, in pp for scores in [0, 1]), ``low`` and
-            ``high`` (bootstrap over the paired cells, stratified by task: it speaks of these tasks, not of other ones),
-            ``p`` (Wilcoxon signed-rank over the paired cells, two-sided), ``better``, ``equal``, ``worse`` (cells).
+            By policy: ``difference`` (mean over tasks of the mean over seeds; in pp for shares such as accuracy), ``low``
+            and ``high`` (bootstrap over the paired cells, stratified by task: it speaks of these tasks, not of other
+            ones), ``p`` (Wilcoxon signed-rank over the paired cells, two-sided), ``better``, ``equal``, ``worse`` (cells).
+
+        Raises
+        ------
+        InputError
+            No such policy or score, or some runs have none (a target that was not reached).
         """
         import pandas as pd
         from scipy.stats import wilcoxon
 
         if rival not in self.policies:
             raise InputError(f"versus: no policy {rival!r} here; expected one of {', '.join(self.policies)}")
-        if score not in self.good or not 0 < confidence < 1:
-            raise InputError(f"versus: no column {score!r}, or confidence {confidence} is not in (0, 1)")
+        numbers = [str(c) for c in self.runs.select_dtypes("number") if c not in ("seed", "batch")]
+        if score not in numbers or not 0 < confidence < 1:
+            raise InputError(
+                f"versus: score {score!r} and confidence {confidence}; expected one of {', '.join(numbers)}, "
+                "and a number "
+                "in (0, 1)"
+            )
+        if self.good[score].isna().any():
+            raise InputError(
+                f"versus: {int(self.good[score].isna().sum())} runs have no {score} (a target was not "
+                "reached), so differences "
+                "would compare the others only; table() counts them as worse than all that reached it"
+            )
         wide = self.good.pivot(index=["task", "stream"], columns="policy", values=score)
-        factor = 1.0 if score in ("utility",) or score.startswith(("labels", "seconds", "rounds")) else 100.0
+        factor = 100.0 if score in SHARES else 1.0
         lines = []
         for name in self.policies:
             if name == rival or name not in wide:
@@ -148,6 +166,7 @@ class Result:
             Columns policy, labels, mean, low, high (the band is the 95 % interval of the mean over seeds).
         """
         import pandas as pd
+        from scipy.stats import t
 
         lines = []
         rows = self.good[self.good["task"] == task]
@@ -158,7 +177,8 @@ class Result:
             start, end = max(c["labels"].min() for c in found), min(c["labels"].max() for c in found)
             grid = np.linspace(start, end, points)
             values = np.stack([np.interp(grid, c["labels"], c[score]) for c in found])
-            error = 1.96 * values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(points)
+            count = len(values)
+            error = t.ppf(0.975, count - 1) * values.std(0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(points)
             mean = values.mean(0)
             lines.append(
                 pd.DataFrame({"policy": name, "labels": grid, "mean": mean, "low": mean - error, "high": mean + error})

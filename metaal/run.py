@@ -18,7 +18,7 @@ from metaal import answers
 from metaal.actions import DEFAULT_ARM, Policy
 from metaal.errors import EmptyPoolError, InputError, OutOfTurnError
 from metaal.history import History
-from metaal.inputs import among, check_count, check_ids, check_labels, check_number, plain_array
+from metaal.inputs import among, check_count, check_ids, check_labels, check_number, check_tags, plain_array
 from metaal.journal import Journal
 from metaal.policies import read_policy
 from metaal.query import Query, restored
@@ -38,7 +38,7 @@ class Run:
         ``store/name``: directory of the store, and the run's name in it. A run that exists is continued. With
         ``store=``, the name alone.
     policy : Policy or str
-        Who decides: ``"default"``, the spelling of a strategy (``"margin"``), ``"uniform"``, ``"schedule"``, the path
+        Who decides: ``"default"``, ``"learned"``, the spelling of a strategy, ``"uniform"``, ``"schedule"``, the path
         of a ``.metaal`` file, or a policy object.
     seed : int
         ≥ 0; every random number derives from it, the stream, the loop and its role.
@@ -90,7 +90,7 @@ class Run:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise InputError(f"seed: got {seed!r}, expected a whole number ≥ 0")
         if budget is not None:
-            budget = check_count(budget)
+            budget = check_count(budget, name="budget", meaning="labels in all; None for no limit")
         self.policy = read_policy(policy)
         # A learned policy measures advantages against the default that it was trained with.
         self.default = get(default or str(getattr(self.policy, "default", DEFAULT_ARM))).spelling
@@ -107,15 +107,14 @@ class Run:
             "run.seed": self.seed,
             "run.stream": self.stream,
             "run.default": self.default,
-            "run.budget": budget or 0,
+            "run.budget": budget or 0,  # 0 = no limit
         }
         try:
             if self._journal.exists:
                 self._journal.replay()
-                self._journal.check(settings)
+                self._journal.check({**settings, **check_tags(tags)})
             else:
-                extra = {f"tag.{key}": value for key, value in (tags or {}).items()}
-                self._journal.write("begin", {**settings, "run.task": task or self.name, **extra}, {})
+                self._journal.write("begin", {**settings, "run.task": task or self.name, **check_tags(tags)}, {})
         except BaseException:
             self.close()
             raise
@@ -235,7 +234,7 @@ class Run:
         digest = digest_of(n, pool_ids, view)
         if not self._state.answered:
             return self._again(digest, pool_ids)
-        rows = self._candidates(pool_ids)
+        rows, scored = self._candidates(pool_ids), len(pool_ids)
         view, pool_ids = (view, pool_ids) if len(rows) == len(pool_ids) else (view.take(rows), pool_ids[rows])
         turn = Turn(
             state=self._state,
@@ -247,6 +246,7 @@ class Run:
             view=view,
             ids=pool_ids,
             classes=class_list,
+            scored=scored,
         )
         turn.observe()
         query = turn.choose(self.policy)
@@ -297,7 +297,7 @@ class Run:
         *,
         ids: Any = None,
         seconds: Mapping[str, float] | float | None = None,
-        score: float | None = None,
+        score: float | Mapping[str, float] | None = None,
         **stats: float,
     ) -> None:
         """Log labels, in any order, in parts, or late.
@@ -310,8 +310,9 @@ class Run:
             The rows they belong to. Default: all rows of the pending query, in its order.
         seconds : mapping or float, optional
             Seconds spent in this loop on ``fit``, ``score`` and ``label``; a plain number is ``fit``.
-        score : float, optional
-            Quality of the model whose outputs this loop's ``ask`` saw, on validation data of your own.
+        score : float or mapping, optional
+            Quality of the model whose outputs this loop's ``ask`` saw, on validation data of your own; several as
+            ``{"value": 0.9, "log_loss": 0.3}``. Training reads it; no policy sees it while deciding.
         **stats : float
             Further numbers of yours, logged as ``user.NAME``.
 
@@ -368,7 +369,11 @@ class Run:
         self._journal.write("report", numbers, {}, loop=loop)
 
     def end(
-        self, *, seconds: Mapping[str, float] | float | None = None, score: float | None = None, **stats: float
+        self,
+        *,
+        seconds: Mapping[str, float] | float | None = None,
+        score: float | Mapping[str, float] | None = None,
+        **stats: float,
     ) -> None:
         """End the run; ``score`` and ``seconds`` are of the model trained on all labels.
 

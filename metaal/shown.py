@@ -11,6 +11,9 @@ from metaal.errors import EmptyPoolError, InputError
 from metaal.inputs import plain_array
 from strategy_zoo import View, ZooError
 
+HASHED = 2**26
+"""Bytes above which only every second, third … row of an array goes into the digest."""
+
 _AXIS = {"proba": 0, "prediction": 0, "embedding": 0, "committee": 1, "previous": 0, "gradient": 0}
 
 
@@ -52,8 +55,13 @@ def check_classes(classes: Any, view: View) -> np.ndarray | None:
 
 def digest_of(n: int, ids: np.ndarray, view: View) -> str:
     """What was shown, as 16 hexadecimal digits: equal digests mean the same state of the same task."""
-    digest = hashlib.blake2b(f"{n} {ids.dtype.kind}".encode(), digest_size=8)
-    for array in (ids, view.proba, view.prediction):
+    digest = hashlib.blake2b(f"{n} {ids.dtype.kind} {len(ids)}".encode(), digest_size=8)
+    # Text is hashed without the width of its array, which depends on the longest other id.
+    digest.update("\x1f".join(ids.tolist()).encode() if ids.dtype.kind == "U" else ids.tobytes())
+    for name in ("proba", "prediction", "embedding", "committee", "previous", "gradient", "seen_embedding"):
+        array = getattr(view, name)
         if array is not None:
-            digest.update(np.ascontiguousarray(array).tobytes())
+            step = 1 + array.nbytes // HASHED
+            digest.update(f"{name} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array[::step]).tobytes())
     return digest.hexdigest()

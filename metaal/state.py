@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from metaal.errors import InputError
 from metaal.statistics import STATISTICS
 from metadata_store import Record
 
@@ -74,7 +75,6 @@ class RunState:
             for key in record.arrays["ids"].tolist():
                 self.labels.pop(key, None)
                 self.waiting.pop(key, None)
-                self.asked_in.pop(key, None)
         elif record.event == "end":
             self.ended = record
         elif record.event == "report":
@@ -96,7 +96,7 @@ class RunState:
             self.rows.append({})
         row = self.rows[record.loop]
         for name, value in record.values.items():
-            if isinstance(value, str) or (name not in STATISTICS and not name.startswith("user.")):
+            if isinstance(value, str) or (name not in STATISTICS and not name.startswith(("user.", "score."))):
                 continue
             row[name] = float(value)
 
@@ -113,17 +113,25 @@ class RunState:
 def label_columns(labels: list[Any] | np.ndarray, classes: np.ndarray | None, count: int) -> np.ndarray | None:
     """Columns i8[n] of proba that the labels stand for; None if that cannot be known.
 
-    Without ``classes`` only whole numbers in 0..C−1 can be read as columns.
+    A label that is not among ``classes`` is of a class that the model has not seen: its column is −1. Without
+    ``classes`` only whole numbers in 0..C−1 can be read as columns.
+
+    Raises
+    ------
+    InputError
+        Labels are text and classes are not, or the other way round.
     """
     values = np.asarray(labels)
     if classes is not None:
-        place = {key: k for k, key in enumerate(np.asarray(classes).tolist())}
-        found = [place.get(key, -1) for key in values.tolist()]
-    elif values.dtype.kind in "iub":
-        found = values.astype(np.int64).tolist()
-    else:
+        if len(values) and (values.dtype.kind == "U") != (classes.dtype.kind == "U"):
+            raise InputError(
+                f"labels: {values[0].item()!r} cannot be among classes= {classes.tolist()[:5]}; pass labels "
+                "and classes of "
+                "one kind (model.classes_ has the labels that the model was fitted with)"
+            )
+        place = {key: k for k, key in enumerate(classes.tolist())}
+        return np.array([place.get(key, -1) for key in values.tolist()], dtype=np.int64)
+    if values.dtype.kind not in "iub" or not len(values):
         return None
-    columns = np.array(found, dtype=np.int64)
-    if not len(columns) or columns.min() < 0 or columns.max() >= count:
-        return None
-    return columns
+    columns = values.astype(np.int64)
+    return None if columns.min() < 0 or columns.max() >= count else columns

@@ -131,7 +131,14 @@ _ROWS += [
         "n R D",
     ),
     ("query.overlap.default", "1", 0, 1, "share of the strategy's preview that is in the default strategy's too", "n"),
-    ("surprise.accuracy.batch", "1", 0, 1, "share of the told labels that the model before the update predicted", "n"),
+    (
+        "surprise.accuracy.batch",
+        "1",
+        0,
+        1,
+        "share of the labels, as first told, that the model before the update predicted",
+        "n",
+    ),
     ("surprise.confidence.batch", "1", 0, 1, "mean confidence of that model on the same rows", "n"),
     ("surprise.gap.batch", "1", -1, 1, "accuracy less confidence (negative = overconfident where it was asked)", "n"),
     ("surprise.log_loss.batch", "nats", 0, None, "mean log-loss on the same rows, probabilities clipped at 0.02", "n"),
@@ -148,7 +155,14 @@ _ROWS += [
     ("cost.observe.seconds", "s", 0, None, "statistics of this table", "clock"),
     ("cost.decide.seconds", "s", 0, None, "the policy's decision with its previews", "clock"),
     ("cost.select.seconds", "s", 0, None, "the chosen strategy's selection", "clock"),
-    ("cost.rows.scored", "rows", 0, None, "pool rows whose outputs were passed", "1"),
+    (
+        "cost.rows.scored",
+        "rows",
+        0,
+        None,
+        "pool rows whose outputs were passed, waiting and skipped ones included",
+        "1",
+    ),
     ("action.multiplier", "1", 0, None, "rows asked over rows the caller wanted", "1"),
     ("action.propensity", "1", 0, 1, "probability with which the action was drawn", "1"),
     ("action.entropy", "nats", 0, None, "entropy of the policy's probabilities", "1"),
@@ -178,7 +192,7 @@ def describe(name: str) -> Statistic:
     """
     if name in STATISTICS:
         return STATISTICS[name]
-    if name.startswith("user."):
+    if name.startswith(("user.", "score.")):
         return Statistic(name, "?", None, None, "added by the user", "told")
     raise InputError(
         f"no statistic is called {name!r}; metaal.STATISTICS has the {len(STATISTICS)} names, yours begin with user."

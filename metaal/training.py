@@ -93,7 +93,7 @@ def fit(
         The action that the policy takes unless another one is predicted to be better with confidence.
     score : str or mapping
         Logged series to learn from, or several with weights (each is standardised), such as
-        ``{"score.value": 0.6, "user.guide_log_loss": -0.4}``.
+        ``{"score.value": 0.6, "score.log_loss": -0.4}``.
     params : Params, optional
         Of the boosting.
     progress : callable, optional

@@ -44,6 +44,8 @@ class Turn:
         Their keys.
     classes : (C,) array or None
         Label of each column of proba.
+    scored : int
+        Rows that the caller computed outputs for.
     """
 
     state: RunState
@@ -55,6 +57,7 @@ class Turn:
     view: View
     ids: np.ndarray
     classes: np.ndarray | None
+    scored: int
     values: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -86,7 +89,7 @@ class Turn:
             "loop.batch": float(self.n),
             "loop.since.first": float(self.loop),
             "oracle.waiting": float(len(state.waiting)),
-            "cost.rows.scored": float(len(self.ids)),
+            "cost.rows.scored": float(self.scored),
         }
         self.arrays["reference.ids"] = self.ids[self.sketch.reference]
         if view.proba is not None:
@@ -118,7 +121,9 @@ class Turn:
             return None
         width = view.proba.shape[1]
         columns = label_columns(np.asarray(labels), self.classes, width)
-        return None if columns is None else np.bincount(columns, minlength=width) / len(columns)
+        if columns is None or not (columns >= 0).any():
+            return None
+        return np.bincount(columns[columns >= 0], minlength=width) / len(columns)
 
     # --------------------------------------------------------------- choose
 
@@ -134,7 +139,7 @@ class Turn:
         rows = np.zeros(0, dtype=np.int64) if chosen is None else chosen.rows
         self._describe(actions, action, rows)
         stop = action.stop
-        if not stop and len(rows) == self.view.n <= self.n:
+        if not stop and len(rows) == self.view.n:
             stop = True
             reason = f"the last {self.view.n} rows fit into one batch, so there is nothing left to choose ({reason})"
         self.values |= {

@@ -95,6 +95,13 @@ class DirectoryStore:
             self._refresh()
             return self._reader.index.runs()
 
+    def count(self, run: str) -> int:
+        """Return the number of records of one run; see `Store.count`."""
+        with self._lock:
+            self._check_open()
+            self._refresh()
+            return self._reader.index.count(run)
+
     def records(self, run: str) -> list[Record]:
         """Return the records of one run; see `Store.records`."""
         with self._lock:

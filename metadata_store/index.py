@@ -76,6 +76,10 @@ class Index:
             self._runs = sorted(self._by_run, key=lambda run: self.entries(run)[0])
         return list(self._runs)
 
+    def count(self, run: str) -> int:
+        """Return the number of records of one run, 0 if there is none."""
+        return len(self._by_run.get(run, ()))
+
     def entries(self, run: str) -> list[Entry]:
         """Return the entries of one run in append order.
 

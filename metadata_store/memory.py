@@ -102,6 +102,12 @@ class MemoryStore:
             self._check_open()
             return list(self._records)
 
+    def count(self, run: str) -> int:
+        """Return the number of records of one run; see `Store.count`."""
+        with self._lock:
+            self._check_open()
+            return len(self._records.get(run, ()))
+
     def records(self, run: str) -> list[Record]:
         """Return the records of one run; see `Store.records`."""
         with self._lock:

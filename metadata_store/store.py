@@ -82,6 +82,10 @@ class Store(Protocol):
         """Return the names of all runs in order of their first record."""
         ...
 
+    def count(self, run: str) -> int:
+        """Return the number of records of a run, those of other processes included; 0 for a run that does not exist."""
+        ...
+
     def records(self, run: str) -> list[Record]:
         """Return all records of one run in the order of appending.
 

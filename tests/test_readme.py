@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import metaal
+
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 
@@ -67,6 +69,35 @@ def test_readme_programs_run_as_printed(tmp_path: Path) -> None:
     for block in BLOCKS:
         run_program(block, tmp_path)
     assert (tmp_path / "report.html").exists()
+
+
+KILLED = """
+import os, metaal
+left = [{left}]
+for verb in ("ask", "tell"):
+    def call(self, *args, _original=getattr(metaal.Run, verb), **words):
+        out = _original(self, *args, **words)
+        left[0] -= 1
+        if not left[0]:
+            os._exit(9)
+        return out
+    setattr(metaal.Run, verb, call)
+"""
+
+
+def test_the_first_program_can_be_killed_and_started_again(tmp_path: Path) -> None:
+    """Ended after the first, second and third call of three processes; the fourth goes through, and finds the same."""
+    for folder in ("broken", "whole"):
+        (tmp_path / folder).mkdir()
+    for left in (1, 2, 3):
+        code = KILLED.format(left=left) + BLOCKS[0]
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "broken", capture_output=True, text=True)
+        assert done.returncode == 9, done.stderr
+    for folder in ("broken", "whole"):
+        run_program(BLOCKS[0], tmp_path / folder)
+    broken, whole = (metaal.Run.resume(tmp_path / folder / "runs" / "digits").labels for folder in ("broken", "whole"))
+    assert list(broken.items()) == list(whole.items())
+    assert len(whole) == 60
 
 
 def test_the_three_programs_that_define_the_interface(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def ask(
         typer.Option("--input", metavar="FILE", help="One JSON object with ids, proba, … (- = standard input)"),
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="default, a strategy, uniform, schedule or a .metaal file.")
+        str | None, typer.Option(help="default, learned, a strategy, uniform, schedule or a .metaal file.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of a new run.")] = 0,
     budget: Annotated[int | None, typer.Option(min=1, help="Labels in all, of a new run.")] = None,

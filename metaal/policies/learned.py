@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,7 @@ class Learned:
     default: str
     prices: Prices
     facts: dict[str, Any] = field(default_factory=dict)
-    spelling: str = "learned"
+    spelling: str = "fitted"
     checksum: str = ""
 
     @property
@@ -106,7 +106,9 @@ class Learned:
                 seconds = float(np.exp(np.clip(self.seconds.predict(x[:1])[0], -20, 20)))  # reads the state alone
             votes = np.full((len(self.members), len(actions)), np.nan)
             votes[:, known] = np.stack([member.predict(x) for member in self.members]) * self.scale
-            votes[:, at] = 0.0  # the default's advantage over itself
+            # The default has no advantage over itself, nor has another name for the very same batch.
+            same = [k for k, a in enumerate(actions) if a.multiplier == 1 and known[k] and self._same(actions, a)]
+            votes[:, [at, *same]] = 0.0
             mean, deviation = votes.mean(0), votes.std(0)
             lower = mean - self.gate * deviation
             extra = np.array([-self.prices.utility(seconds=seconds * r, rounds=float(r)) for r in rounds])
@@ -126,6 +128,9 @@ class Learned:
             )
         decision = certain(actions, best, why)
         return Decision(decision.probabilities, why, mean, lower, utility, np.full(len(actions), seconds))
+
+    def _same(self, actions: ActionSet, action: Action) -> bool:
+        return bool(actions.features(action.strategy)[PROPOSAL.index("overlap.default")] == 1.0)
 
     def _safe(self, actions: ActionSet) -> Action:
         for name in (self.default, "margin"):
@@ -244,17 +249,10 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
     )
 
 
-def load_default() -> Any:
-    """The policy that ships with the package: a learned one if there is one, else the hand schedule."""
-    shipped = resources.files("metaal.policies") / "default.metaal"
-    if shipped.is_file():
-        with resources.as_file(shipped) as path:
-            policy = load(path)
-        object.__setattr__(policy, "spelling", "default")
-        return policy
-    from metaal.policies.schedule import Schedule
-
-    return Schedule()
+def load_shipped() -> Learned:
+    """The learned policy that ships with the package; its card says what it was trained on."""
+    with resources.as_file(resources.files("metaal.policies") / "learned.metaal") as path:
+        return replace(load(path), spelling="learned", checksum="")
 
 
 def untrained(default: str, prices: Prices, facts: dict[str, Any]) -> Learned:
@@ -264,4 +262,4 @@ def untrained(default: str, prices: Prices, facts: dict[str, Any]) -> Learned:
     return Learned((), None, nothing, nothing, 1.0, float("inf"), ((default, 1.0),), default, prices, facts)
 
 
-__all__ = ["PROPOSAL", "Learned", "load", "load_default", "untrained"]
+__all__ = ["PROPOSAL", "Learned", "load", "load_shipped", "untrained"]

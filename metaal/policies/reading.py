@@ -11,7 +11,7 @@ from typing import Any
 from metaal.actions import Policy
 from metaal.errors import PolicyError
 from metaal.policies.fixed import Fixed
-from metaal.policies.learned import load, load_default
+from metaal.policies.learned import load, load_shipped
 from metaal.policies.schedule import Schedule, Stage
 from metaal.policies.uniform import Uniform
 from strategy_zoo import UnknownStrategyError, ZooError, get
@@ -28,8 +28,9 @@ def _schedule(*stages: Stage) -> Schedule:
 
 
 _FACTORIES: dict[str, Callable[..., Policy]] = {
-    "default": load_default,
+    "default": Schedule,
     "fixed": Fixed,
+    "learned": load_shipped,
     "uniform": _uniform,
     "schedule": _schedule,
 }
@@ -41,8 +42,9 @@ def read_policy(policy: Policy | str) -> Policy:
     Parameters
     ----------
     policy : Policy or str
-        ``"default"``, the spelling of a strategy (then it is fixed), ``"uniform"``, ``"schedule"``, either of them
-        with literal arguments, or the path of a ``.metaal`` file.
+        ``"default"`` (the best that was measured so far: the hand schedule), ``"learned"`` (the shipped learned
+        policy), the spelling of a strategy (then it is fixed), ``"uniform"`` or ``"schedule"``, plain or with literal
+        arguments, or the path of a ``.metaal`` file.
 
     Raises
     ------

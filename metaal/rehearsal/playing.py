@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +82,7 @@ def play(policy: Policy | str, task: Task, *, store: Store | None = None, name: 
                 "batch": float(task.batch),
                 "initial": float(len(parts.initial)),
                 "pool": float(len(parts.pool_y)),
+                "fingerprint": _fingerprint(task),
                 "policy": name or (policy if isinstance(policy, str) else policy.spelling),
                 **{f"seed.{key}": float(value) for key, value in vars(task.seeds).items()},
             },
@@ -91,16 +94,56 @@ def play(policy: Policy | str, task: Task, *, store: Store | None = None, name: 
     return read_trace(store, run.name)
 
 
-@lru_cache(maxsize=4)
+_OPEN: dict[str, tuple[Store, tuple[int, int]]] = {}
+
+
 def shared_store(path: str) -> Store:
-    """The store at ``path``, opened once in this process: a worker writes one segment, however many runs it plays."""
-    return open_store(path, durability="group")
+    """The store at ``path``, opened once in this process: a worker writes one segment, however many runs it plays.
+
+    A directory that was deleted and made again is another store, and is opened anew.
+    """
+    if path in _OPEN:
+        store, identity = _OPEN[path]
+        if _identity(path) == identity:
+            return store
+        del _OPEN[path]
+        store.close()
+    store = open_store(path, durability="group")
+    _OPEN[path] = store, _identity(path)
+    return store
+
+
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
+
+
+@lru_cache(maxsize=2)
+def _fingerprint(task: Task) -> str:
+    """What decides a run beside its name: the encoded data, the learner's parameters, the initial labels.
+
+    A store keeps runs by name, and two files may share one: a run is continued only where this agrees.
+    """
+    parts = _parts(task)
+    digest = hashlib.blake2b(digest_size=8)
+    for name, array in sorted(vars(parts).items()):
+        digest.update(f"{name} {np.shape(array)}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    learner = task.new_learner(0)
+    digest.update(f"{type(learner).__name__} {sorted(map(repr, learner.get_params().items()))}".encode())
+    return digest.hexdigest()
 
 
 def run_name(task: Task, policy: str) -> str:
     """Name of a played run: task, seeds, policy."""
-    safe = "".join(ch if ch.isalnum() or ch in "-_=.,() ×~" else "_" for ch in policy)
-    return f"{task.stream}~{safe}"[:200]
+    safe = "".join(ch if ch.isalnum() or ch in "-_=.,() ×~" else "_" for ch in f"{task.stream}~{policy}")
+    if safe == f"{task.stream}~{policy}" and len(safe) <= 200:
+        return safe
+    # What had to be changed or cut could meet another name: a few digits of the whole one keep them apart.
+    return f"{safe[:180]}~{hashlib.blake2b(policy.encode(), digest_size=4).hexdigest()}"
 
 
 def _loop(run: Run, task: Task, parts: Parts, budget: int) -> None:
@@ -118,7 +161,7 @@ def _loop(run: Run, task: Task, parts: Parts, budget: int) -> None:
         proba = _proba(model, parts.pool_x[pool], parts.classes) if len(pool) else np.zeros((0, parts.classes))
         seconds = {"fit": fitted - started, "score": time.perf_counter() - fitted}
         guide = scores(parts.guide_y, _proba(model, parts.guide_x, parts.classes))
-        more = {f"guide_{name}": guide[name] for name in METRICS[1:]}
+        told = {"value": guide["accuracy"], **{name: guide[name] for name in METRICS[1:]}}
         pending = run.pending
         if pending is None:
             run.report(scores(parts.test_y, _proba(model, parts.test_x, parts.classes)))
@@ -136,11 +179,11 @@ def _loop(run: Run, task: Task, parts: Parts, budget: int) -> None:
             )
             if not len(pending):
                 break
-        run.tell(parts.pool_y[pending.ids], seconds=seconds, score=guide["accuracy"], **more)
+        run.tell(parts.pool_y[pending.ids], seconds=seconds, score=told)
         seen += [int(k) for k in pending.ids]
         unlabelled[pending.ids] = False
     run.report({f"full_{key}": value for key, value in _full_scores(task).items()})
-    run.end(seconds=seconds, score=guide["accuracy"], **more)
+    run.end(seconds=seconds, score=told)
 
 
 def _proba(model: Any, x: np.ndarray, classes: int) -> np.ndarray:

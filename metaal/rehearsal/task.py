@@ -10,11 +10,12 @@ import numpy as np
 from metaal.errors import TaskError
 from metaal.inputs import check_count
 from metaal.randomness import generator
-from metaal.rehearsal.data import Dataset, load_data
+from metaal.rehearsal.data import Dataset, days, load_data
 from metaal.rehearsal.learners import make_learner
 
 POOL_LIMIT, GUIDE_LIMIT, TEST_LIMIT = 3000, 1000, 2000
 WIDTH_LIMIT, WIDTH = 100, 50
+ABSURD = 1e100  # larger numbers are marks of something else, and their squares overflow
 
 
 @dataclass(frozen=True)
@@ -205,12 +206,16 @@ def _encoder(X: Any) -> Any:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     numeric = [c for c in X if types.is_numeric_dtype(X[c]) and not types.is_bool_dtype(X[c])]
-    other = [c for c in X if c not in numeric]
+    dates = [c for c in X if X[c].dtype.kind == "M"]
+    other = [c for c in X if c not in numeric and c not in dates]
 
     def frame(values: Any) -> Any:
         out = values.copy()
+        for column in dates:
+            out[column] = days(out[column])
         for column in numeric:
-            out[column] = out[column].astype(np.float64).replace([np.inf, -np.inf], np.nan)
+            out[column] = out[column].astype(np.float64)
+            out[column] = out[column].where(out[column].abs() <= ABSURD)
         for column in other:
             out[column] = out[column].astype("object").where(out[column].notna(), "missing").astype(str)
         return out
@@ -220,7 +225,7 @@ def _encoder(X: Any) -> Any:
             (
                 "numeric",
                 make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
-                numeric,
+                [*numeric, *dates],
             ),
             (
                 "other",

@@ -251,3 +251,74 @@ def test_policy_names_cannot_inject_into_the_report(tmp_path: Path) -> None:
     body = result.report(tmp_path / "r.html").read_text(encoding="utf-8")
     body = body[body.index("</head>") :]
     assert "<script>alert(1)" not in body
+
+
+def test_a_store_never_answers_for_other_data_or_another_learner(tmp_path: Path) -> None:
+    """Runs are kept by name, and two files may share one: then it is an error in the row, not somebody "
+    "else's number."""
+    from sklearn.datasets import load_iris
+
+    frame = load_iris(as_frame=True).frame
+    for name, seed in (("a", 0), ("b", 1)):
+        (tmp_path / name).mkdir()
+        frame.sample(frac=1, random_state=seed).to_csv(tmp_path / name / "train.csv", index=False)
+    for first, second in (
+        (
+            Task(str(tmp_path / "a" / "train.csv"), batch=4, budget=8),
+            Task(str(tmp_path / "b" / "train.csv"), batch=4, budget=8),
+        ),
+        (
+            Task("iris", LogisticRegression(C=1e-3), batch=4, budget=8),
+            Task("iris", LogisticRegression(C=1e3), batch=4, budget=8),
+        ),
+        (Task("iris", batch=4, budget=8), Task("iris", batch=4, budget=8, initial=30)),
+    ):
+        store = MemoryStore()
+        evaluate({"m": "margin"}, [first], [0], store=store, progress=False)
+        with pytest.raises(metaal.EvaluationError, match=r"fingerprint|initial"):
+            evaluate({"m": "margin"}, [second], [0], store=store, progress=False)
+
+
+def test_no_policy_sees_guide_scores() -> None:
+    seen: set[str] = set()
+
+    class Peek(metaal.Fixed):
+        def decide(self, history: metaal.History, actions: metaal.ActionSet) -> metaal.Decision:
+            seen.update(history.names)
+            return super().decide(history, actions)
+
+    store = MemoryStore()
+    trace = play(Peek("margin"), TINY[0], store=store)
+    assert "pool.margin.mean" in seen
+    assert not [name for name in seen if "guide" in name or name.startswith(("score", "report", "user"))]
+    assert "score.log_loss" in metaal.Run.resume(trace.run, store=store).history.names
+
+
+def test_a_store_that_was_deleted_is_opened_anew(tmp_path: Path) -> None:
+    import shutil
+
+    for _ in range(2):
+        result = evaluate({"m": "margin"}, TINY[:1], [0], store=tmp_path / "s", jobs=1, progress=False)
+        assert len(result.errors) == 0
+        shutil.rmtree(tmp_path / "s")
+
+
+def test_names_of_policies_that_differ_only_in_odd_letters_do_not_meet() -> None:
+    from metaal.rehearsal.playing import run_name
+
+    names = {run_name(TINY[0], policy) for policy in ("a/b", "a_b", "a:b", "x" * 300, "x" * 301)}
+    assert len(names) == 5
+    assert max(map(len, names)) <= 200
+
+
+def test_differences_of_what_was_not_reached_are_refused() -> None:
+    result = evaluate(
+        {"m": "margin", "r": "random"}, [Task("digits", batch=5, budget=5)], [0], store=MemoryStore(), progress=False
+    )
+    with pytest.raises(metaal.InputError, match="not reached"):
+        result.versus("r", score="labels.to.95")
+    with pytest.raises(metaal.InputError, match="expected one of"):
+        result.versus("r", score="family")
+    loss: Any = result.versus("r", score="aulc.log_loss").loc["m"]
+    wide = result.runs.set_index("policy")["aulc.log_loss"]
+    assert loss["difference"] == pytest.approx(wide["m"] - wide["r"])

@@ -324,3 +324,130 @@ def test_large_pools_are_previewed_on_a_sample_and_asked_as_a_whole(store: Memor
     # The previews are of other rows than the query, so they are less certain by a little.
     margin = previews[store.arrays("r", 0, "preview.strategy").tolist().index("margin")][0]
     assert run.history.last("query.margin.mean") <= margin < run.history.last("query.margin.mean") + 0.01
+
+
+LISTS: dict[str, tuple[Any, str]] = {
+    "a mapping": ({1: 0, 2: 1}, "dict"),
+    "a set": ({0, 1}, "set"),
+    "text with a missing one": (["a", float("nan")], "mixture"),
+    "numbers and text": ([1, "a"], "mixture"),
+    "rows": ([[0], [1]], "one dimension"),
+    "None": ([None, "a"], "mixture"),
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_labels_keep_their_meaning_or_are_refused(store: MemoryStore, loop: Any, case: str) -> None:
+    """Nothing is turned into text, and no key is taken for a label."""
+    labels, words = LISTS[case]
+    run = Run("r", policy="margin", store=store)
+    run.ask(2, **loop.outputs(classes=None))
+    with pytest.raises(metaal.InputError, match=words):
+        run.tell(labels)
+    assert run.labels == {}
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        np.arange(5, dtype=np.int32),
+        np.arange(5, dtype=np.uint64),
+        [np.int64(k) for k in range(5)],
+        list("abcde"),
+        np.array(list("abcde"), dtype=object),
+        [np.str_(c) for c in "abcde"],
+        range(5),
+    ],
+)
+def test_ids_of_every_usual_kind(store: MemoryStore, ids: Any) -> None:
+    run = Run("r", policy="margin", store=store)
+    proba = [[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.95, 0.05]]
+    query = run.ask(2, ids=ids, proba=proba)
+    assert query.ids.tolist() == [list(ids)[1], list(ids)[2]]
+    run.tell(1, ids=query.ids[0])
+    run.skip(query.ids[1])
+    assert list(run.labels.values()) == [1]
+
+
+def test_a_label_of_an_unseen_class_counts_as_wrong(store: MemoryStore) -> None:
+    run = Run("r", policy="margin", store=store)
+    run.ask(2, ids=[0, 1, 2], proba=[[0.6, 0.4], [0.5, 0.5], [0.9, 0.1]], classes=["a", "b"])
+    run.tell(["a", "c"], ids=[0, 1])
+    assert run.history.last("surprise.accuracy.batch") == 0.5
+    assert run.history.last("surprise.log_loss.batch") == pytest.approx(-(np.log(0.6) + np.log(0.02)) / 2)
+    with pytest.raises(metaal.InputError, match="of one kind"):
+        Run("q", policy="margin", store=store).ask(
+            1, ids=[0, 1], proba=[[0.6, 0.4], [0.5, 0.5]], classes=["a", "b"], seen_y=[0, 1]
+        )
+
+
+def test_a_run_has_one_writer(store: MemoryStore, loop: Any) -> None:
+    first = Run("r", policy="margin", store=store)
+    query = first.ask(2, **loop.outputs())
+    second = Run("r", policy="margin", store=store)
+    first.tell([0, 1])
+    with pytest.raises(metaal.OutOfTurnError, match="another process"):
+        second.skip(query.ids)
+    assert [record.event for record in store.records("r")] == ["begin", "ask", "tell"]
+    Run.resume("r", store=store).change(query.ids[:1], [1])
+    with pytest.raises(metaal.OutOfTurnError, match=r"Run\.resume"):
+        first.withdraw(query.ids[:1])
+
+
+def test_a_batch_that_takes_all_that_is_left_says_stop_whatever_its_multiplier(store: MemoryStore) -> None:
+    run = Run("r", policy=metaal.Fixed("margin", 2.0), store=store)
+    query = run.ask(2, ids=[0, 1, 2], proba=[[0.6, 0.4], [0.5, 0.5], [0.9, 0.1]])
+    assert len(query) == 3
+    assert query.stop
+
+
+def test_a_withdrawn_row_may_get_its_label_later(store: MemoryStore, loop: Any) -> None:
+    run = Run("r", policy="margin", store=store)
+    query = run.ask(2, **loop.outputs())
+    run.tell([0, 1])
+    run.withdraw(query.ids[:1])
+    run.tell([2], ids=query.ids[:1])
+    assert run.labels[int(query.ids[0])] == 2
+
+
+def test_rows_scored_counts_those_that_wait(store: MemoryStore, loop: Any) -> None:
+    run = Run("r", policy="margin", store=store)
+    query = run.ask(4, **loop.outputs())
+    run.tell(loop.learn(query.ids[:1]), ids=query.ids[:1])
+    passed = len(loop.pool())
+    run.ask(4, **loop.outputs())
+    assert run.history.last("cost.rows.scored") == passed
+    assert run.history.last("pool.size") == passed - 3
+
+
+def test_several_scores_are_logged_and_hidden(store: MemoryStore, loop: Any) -> None:
+    run = Run("r", policy="margin", store=store)
+    run.ask(2, **loop.outputs())
+    run.tell([0, 1], score={"value": 0.5, "log_loss": 1.25})
+    assert run.history.last("score.log_loss") == 1.25
+    with pytest.raises(metaal.InputError, match="score"):
+        run.tell([0], ids=[run.ask(2, **loop.outputs(ids=loop.pool() + 1000)).ids[0]], score={"Log Loss": 1})
+
+
+def test_the_digest_sees_every_output(store: MemoryStore) -> None:
+    rng = np.random.default_rng(0)
+    embedding = rng.normal(size=(9, 2))
+    with_one = Run("a", policy="k_center", store=store)
+    with_one.ask(2, ids=range(9), embedding=embedding)
+    with pytest.raises(metaal.OutOfTurnError, match="other ids or outputs"):
+        Run.resume("a", store=store).ask(2, ids=range(9), embedding=embedding + 1)
+    wide = Run("b", policy="k_center", store=store)
+    wide.ask(2, ids=np.array(list("abcdefghi"), dtype="U30"), embedding=embedding)
+    again = Run.resume("b", store=store).ask(2, ids=list("abcdefghi"), embedding=embedding)
+    assert len(again) == 2
+
+
+def test_a_run_needs_a_store_and_a_name(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(metaal.InputError, match="store/name"):
+        Run("tickets")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(metaal.InputError, match="budget"):
+        Run("runs/tickets", budget=0)
+    with pytest.raises(metaal.InputError, match="tags"):
+        Run("runs/tickets", tags={"Bad Name": 1})

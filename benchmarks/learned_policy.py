@@ -1,8 +1,8 @@
 """How the shipped policy is made and measured; every step can be broken off and goes on where it was.
 
-    python -m benchmarks.default_policy corpus  --data DIR --store corpus     # hours: sibling runs on the train sets
-    python -m benchmarks.default_policy train   --store corpus                # minutes: metaal/policies/default.metaal
-    python -m benchmarks.default_policy measure --data DIR --store dev_runs   # hours: closed loop on the dev sets
+    python -m benchmarks.learned_policy corpus  --data DIR --store corpus     # hours: sibling runs on the train sets
+    python -m benchmarks.learned_policy train   --store corpus                # minutes: metaal/policies/learned.metaal
+    python -m benchmarks.learned_policy measure --data DIR --store dev_runs   # hours: closed loop on the dev sets
 
 The corpus holds *siblings*: runs that follow one prefix to a loop, do something different there, and then follow the
 default; the first runs of a state are equal bit for bit, so `metaal.fit` compares them in pairs. The suite is fixed by
@@ -29,13 +29,13 @@ from metaal.rehearsal.playing import shared_store
 from metadata_store import open_store
 
 HERE = Path(__file__).parent
-POLICY = HERE.parent / "metaal" / "policies" / "default.metaal"
+POLICY = HERE.parent / "metaal" / "policies" / "learned.metaal"
 BUILT_IN_FAMILIES = {"optdigits"}  # scikit-learn's digits: kept unseen, so that the built-in suites stay honest
 LEARNERS = ("logistic", "extra_trees", "naive_bayes")
 LOOPS = (0, 2, 5, 9)
 BATCHES = (3, 5, 10, 20, 40)
 BRANCHES = [(arm, 1.0) for arm in ARMS] + [(DEFAULT_ARM, 2.0), (DEFAULT_ARM, 4.0), ("margin", 2.0)]
-SCORE = {"score.value": 0.6, "user.guide_log_loss": -0.4}
+SCORE = {"score.value": 0.6, "score.log_loss": -0.4}
 RIVALS = ("random", "margin", "cluster_margin", "schedule")
 DEV_BATCHES = (3, 10, 40)
 
@@ -95,7 +95,7 @@ def train(store: str, seed: int) -> None:
         open_store(store, create=False), score=SCORE, seed=seed, progress=lambda text: print(text, flush=True)
     )
     versions = {name: __import__(name).__version__ for name in ("numpy", "lightgbm", "sklearn")}
-    policy.facts["made by"] = "python -m benchmarks.default_policy corpus, then train"
+    policy.facts["made by"] = "python -m benchmarks.learned_policy corpus, then train"
     policy.facts["versions"] = {"metaal": metaal.__version__, "python": platform.python_version(), **versions}
     policy.save(POLICY)
     print(policy.card(), f"\n{POLICY.stat().st_size / 2**20:.2f} MiB")
@@ -116,9 +116,9 @@ def dev_tasks(data: str) -> list[metaal.Task]:
 
 def measure(data: str, store: str, jobs: int, seeds: int) -> None:
     """Closed loop on the dev sets against the static rivals; results go to benchmarks/results."""
-    rivals: dict[str, metaal.Policy | str] = {"default": "default", **{name: name for name in RIVALS}}
+    rivals: dict[str, metaal.Policy | str] = {"learned": "learned", **{name: name for name in RIVALS}}
     result = metaal.evaluate(rivals, dev_tasks(data), range(seeds), store=store, jobs=jobs)
-    write_result("default_policy_dev", result, f"python -m benchmarks.default_policy measure --seeds {seeds}")
+    write_result("learned_policy_dev", result, f"python -m benchmarks.learned_policy measure --seeds {seeds}")
 
 
 def main(arguments: list[str]) -> None:
