@@ -73,8 +73,10 @@ def dev() -> str:
         f"{facts['runs']} runs (`python -m benchmarks.learned_policy measure`).",
         "Differences are means over families, with a 95 % bootstrap interval over families and a Wilcoxon test.",
         "",
-        f"| policy | AULC, % | first 30 labels, % | `{main}` against it, pp | p | families better / worse |",
-        "|---|---|---|---|---|---|",
+        *_verdicts(result, main),
+        "",
+        f"| policy | AULC, % | first 30 labels, % | log-loss | `{main}` against it, pp | p | families better / worse |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in table.iterrows():
         cells = "– | – | –"
@@ -86,8 +88,21 @@ def dev() -> str:
             cells = (
                 f"{delta.mean():+.2f} ({low:+.2f} to {high:+.2f}) | {p:.2g} | {(delta > 0).sum()} / {(delta < 0).sum()}"
             )
-        lines.append(f"| `{name}` | {100 * row['aulc']:.2f} | {100 * row['first30']:.2f} | {cells} |")
+        scores = f"{100 * row['aulc']:.2f} | {100 * row['first30']:.2f} | {row['aulc.log_loss']:.3f}"
+        lines.append(f"| `{name}` | {scores} | {cells} |")
     return "\n".join(lines)
+
+
+def _verdicts(result: Result, main: str) -> list[str]:
+    """What the table says of the learned policy, in words that follow from its numbers."""
+    words: dict[str, list[str]] = {"better than": [], "worse than": [], "not distinguishable from": []}
+    for rival in ("schedule", "cluster_margin", "margin", "random"):
+        delta = by_family(result, rival, main)
+        sure = wilcoxon(delta).pvalue < 0.05
+        word = "not distinguishable from" if not sure else "better than" if delta.mean() > 0 else "worse than"
+        words[word].append(f"`{rival}` ({delta.mean():+.2f} pp)")
+    found = [f"{word} {' and '.join(names)}" for word, names in words.items() if names]
+    return [f"At p < .05 `{main}` is {'; '.join(found)}."]
 
 
 def section() -> str:

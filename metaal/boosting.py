@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from metaal.training import Decisions
 
 GATES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
-ERRORS = 2
-"""Standard errors by which the gain on left-out groups must lie above nought: no harm comes first."""
+CONFIDENCE = 0.975
+"""One-sided confidence with which the gain on left-out groups must lie above nought: no harm comes first."""
 MIN_GROUPS = 3
 """Groups that must carry a gain for it to count."""
 MIN_BASE = 40
@@ -143,8 +143,8 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
     """Choose the gate by the gain over the default that the gated choice has on left-out groups.
 
     In every left-out state the policy would choose the best predicted action among those that were logged there, if its
-    cautious bound is above nought, else the default (gain nought). The gate with the highest mean − 2 standard errors
-    over groups is taken; if none is above nought, the policy never deviates.
+    cautious bound is above nought, else the default (gain nought). The gate with the highest lower bound (of
+    Student's t over the groups) is taken; if none is above nought, the policy never deviates.
 
     Returns
     -------
@@ -152,6 +152,8 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
     report : dict
         For the model card.
     """
+    from scipy.stats import t
+
     x, target, weight, group = evidence.x, evidence.target, evidence.weight, evidence.group
     folds = boosting.folds(group)
     if len(folds) < 2:
@@ -174,7 +176,7 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
     for gate in GATES:
         gain, taken = _gated_gain(mean, mean - gate * deviation, gains, state, of_group, len(names))
         error = gain.std(ddof=1) / np.sqrt(len(gain))
-        bound = float(gain.mean() - ERRORS * error)
+        bound = float(gain.mean() - t.ppf(CONFIDENCE, len(gain) - 1) * error)
         tried[f"{gate:g}"] = f"{100 * gain.mean():+.3f} ± {100 * error:.3f} pp, deviates in {taken:.0%} of states"
         # A gain that fewer than three groups carry is an anecdote, whatever its standard error says.
         if (gain != 0).sum() >= min(MIN_GROUPS, len(names)) and (best is None or bound > best[0] + 1e-12):
@@ -184,7 +186,9 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
         "boosting": asdict(boosting.params),
     }
     if best is None or best[0] <= 0:
-        report["left-out gain"] = f"not above {ERRORS} standard errors at any gate, so the policy never deviates"
+        report["left-out gain"] = (
+            f"not above nought with {CONFIDENCE:.1%} confidence at any gate, so the policy never deviates"
+        )
         return float("inf"), report
     report["left-out gain"] = (
         f"{100 * best[2]:+.3f} ± {100 * best[3]:.3f} pp over {default} a decision ({len(names)} groups)"

@@ -21,20 +21,23 @@ TRAIN_SETS = ("wine", "iris", "gapminder", "tips", "diabetes_high")
 TEST_SETS = (("digits", 10, 120), ("breast_cancer", 5, 60))
 """(set, batch, budget): never touched before the comparison."""
 ARMS = ("cluster_margin", "margin", "balanced_margin", "typiclust", "badge", "random")
+SWITCHES = (1, 3)
 RIVALS = ("random", "margin", "cluster_margin", "schedule")
 
 
 def training_policies() -> dict[str, Policy | str]:
-    """The runs to learn from: each static strategy, and each one once in the third loop of a cluster_margin run.
+    """The runs to learn from: each static strategy, and each one once in a later loop of a cluster_margin run.
 
-    Static runs of one task share their first state, the others also their third: there the logs hold fair comparisons.
+    Static runs of one task share their first state, the others the loops before they switch: there the logs hold fair
+    comparisons.
     """
     out: dict[str, Policy | str] = {}
     for arm in ARMS:
         out[arm] = Fixed(arm)
-        if arm != "cluster_margin":
-            stages: tuple[Stage, ...] = (("cluster_margin", 2), (arm, 1), ("cluster_margin", 0))
-            out[f"{arm} in loop 2"] = Schedule(stages)
+        for loop in SWITCHES:
+            if arm != "cluster_margin":
+                stages: tuple[Stage, ...] = (("cluster_margin", loop), (arm, 1), ("cluster_margin", 0))
+                out[f"{arm} in loop {loop}"] = Schedule(stages)
     return out
 
 

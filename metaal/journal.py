@@ -36,7 +36,7 @@ class Journal:
     @property
     def exists(self) -> bool:
         """Whether the store holds this run."""
-        return self.name in self.store.runs()
+        return self.store.count(self.name) > 0
 
     def replay(self) -> None:
         """Fold the records that the store holds.

@@ -68,7 +68,8 @@ def read_log(
     missing = set(weights) - {"score.value"}  # without a score at all the run still counts as one
     found: list[tuple[dict[str, Any], list[float]]] = []
     runs = unscored = 0
-    for name in store.runs():
+    # By name: the order in which parallel processes happened to write must not change what is learnt.
+    for name in sorted(store.runs()):
         records = store.records(name)
         # Somebody else's records may use the same words for other things.
         if not records or records[0].event != "begin" or "run.policy" not in records[0].values:

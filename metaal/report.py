@@ -153,7 +153,7 @@ def _main_table(result: Result, main: str) -> str:
         "final": ("final, %", 100, 2),
         "labels.to.90": ("labels to 90 %", 1, 0),
         "labels.to.95": ("labels to 95 %", 1, 0),
-        "compression.95": ("compression at 95 %, %", 100, 1),
+        "compression.95": ("saved at 95 %, %", 100, 1),
         "rounds": ("rounds", 1, 1),
         "utility": ("utility", 1, 0),
     }

@@ -100,9 +100,10 @@ class Result:
         Returns
         -------
         DataFrame
-            By policy: ``difference`` (mean over tasks of the mean over seeds; in pp for shares such as accuracy), ``low``
-            and ``high`` (bootstrap over the paired cells, stratified by task: it speaks of these tasks, not of other
-            ones), ``p`` (Wilcoxon signed-rank over the paired cells, two-sided), ``better``, ``equal``, ``worse`` (cells).
+            By policy: ``difference`` (mean over tasks of the mean over seeds; in pp for shares such as accuracy),
+            ``low`` and ``high`` (bootstrap over the paired cells, stratified by task: it speaks of these tasks, not of
+            other ones), ``p`` (Wilcoxon signed-rank over the paired cells, two-sided), ``better``, ``equal``,
+            ``worse`` (cells).
 
         Raises
         ------

@@ -171,6 +171,8 @@ def check_runs(factory: Factory) -> None:
         store.append(Record(run, number, "tell", {"score": float(number)}))
     need(store.runs() == ["b", "a", "c"], f"runs are {store.runs()}, not in order of their first record")
     need([record.loop for record in store.records("a")] == [1, 4], "a run sees the records of another one")
+    counts = [store.count(run) for run in ("a", "b", "c", "d")]
+    need(counts == [2, 2, 1, 0], f"runs of 2, 2, 1 and no records are counted as {counts}")
     need("'b'" in str(raises(UnknownRunError, lambda: store.records("bb"))), "the nearest run is not offered")
     raises(KeyError, lambda: store.frame(runs=["nothing"]))
     store.close()
@@ -251,6 +253,7 @@ def check_closed(factory: Factory) -> None:
         lambda: store.append_many([]),
         store.runs,
         lambda: store.records("r"),
+        lambda: store.count("r"),
         store.frame,
         lambda: store.arrays("r", 0, "ids"),
         store.verify,

@@ -47,17 +47,16 @@ def fit(
     json: Json = False,
 ) -> None:
     """Train a policy offline on the runs of a store."""
-    import warnings
-
     from metaal.training import fit as train
     from metadata_store import open_store
 
+    if not Path(out).parent.is_dir() or Path(out).is_dir():
+        # Said now, not after minutes of training.
+        wrong = "is a directory" if Path(out).is_dir() else f"there is no directory {Path(out).parent}; make it first"
+        raise InputError(f"--out {out}: {wrong}")
     prices = Prices(label=label, second=second, round=round_, point=point)
-    with open_store(store, create=False) as opened, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with open_store(store, create=False) as opened:
         policy = train(opened, prices=prices, groups=groups, score=score, seed=seed, progress=_note)
-    for warning in caught:
-        typer.echo(f"warning: {warning.message}", err=True)
     policy.save(out)
     if json:
         print_json({"policy": out, **policy.facts})
@@ -85,19 +84,30 @@ def evaluate(
 ) -> None:
     """Compare policies and static strategies on a suite, or on your own labelled data."""
     from metaal.evaluation import evaluate as compare
-    from metaal.rehearsal import Task
+    from metaal.rehearsal import Task, load_data
 
     if (suite is None) == (on is None):
-        raise InputError("pass --suite NAME or --on FILE")
-    rivals = dict(_named(text) for text in policy or ["default", "margin", "cluster_margin", "random"])
+        raise typer.BadParameter("pass either --suite NAME or --on FILE")
+    named = [_named(text) for text in policy or ["default", "margin", "cluster_margin", "random"]]
+    rivals = dict(named)
+    if len(rivals) < len(named):
+        names = [name for name, _ in named]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise typer.BadParameter(f"-p names {twice} twice; pass another NAME=SPELLING for one of them")
     tasks = None
     if on is not None:
-        tasks = [Task(on, name, batch=batch, budget=budget, target=target) for name in learner or ["logistic"]]
+        # Read here, once: what is wrong or left out is said once, and not by every process.
+        data = load_data(on, target)
+        tasks = [Task(data, name, batch=batch, budget=budget) for name in learner or ["logistic"]]
     failed: EvaluationError | None = None
     try:
         result = compare(rivals, tasks, range(seeds), suite=suite, store=store, jobs=jobs)
     except EvaluationError as error:
-        if error.result is None or not len(error.result.good):
+        if error.result is None:
+            raise
+        if not len(error.result.good):
+            if report is not None:
+                typer.echo(f"report: {error.result.report(report).resolve()}", err=True)
             raise
         failed, result = error, error.result
     main = next(iter(rivals))

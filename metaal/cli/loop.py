@@ -7,15 +7,17 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from metaal.cli.arrays import read_array, read_json, read_labels
+from metaal.cli.arrays import as_array, as_list, read_array, read_json, read_labels
 from metaal.cli.printing import print_json, print_table
 from metaal.errors import InputError
 from metaal.journal import Journal
+from metaal.policies import read_policy
 from metaal.run import Run
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="store/name, such as runs/tickets")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = typer.Option(metavar="FILE", help=".npy, .csv, .parquet or .json")
+MATRICES = ("proba", "embedding", "seen_embedding", "committee")
 OUTPUTS = ("proba", "prediction", "embedding", "committee", "seen_embedding", "seen_y", "classes")
 
 
@@ -90,7 +92,7 @@ def ask(
     policy: Annotated[
         str | None, typer.Option(help="default, learned, a strategy, uniform, schedule or a .metaal file.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of a new run.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of a new run; default 0.")] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Labels in all, of a new run.")] = None,
     json: Json = False,
 ) -> None:
@@ -110,6 +112,7 @@ def ask(
     }
     given = _outputs(files, all_in)
     with _open(run, policy=policy, seed=seed, budget=budget) as opened:
+        given["ids"] = _like(opened, given["ids"])
         query = opened.ask(n, **given)
         if json:
             print_json(
@@ -141,8 +144,11 @@ def tell(
     json: Json = False,
 ) -> None:
     """Tell labels, in any order and in parts; or skip rows, change or withdraw labels."""
-    if labels is None and not skip and not withdraw:
-        raise InputError("nothing to tell: pass a file of labels, --skip ID or --withdraw ID")
+    if sum((labels is not None, bool(skip), bool(withdraw))) != 1:
+        nothing = labels is None and not skip and not withdraw
+        raise typer.BadParameter(
+            f"{'nothing to tell' if nothing else 'one at a time'}: pass a file of labels, --skip ID or --withdraw ID"
+        )
     spent: dict[str, float] = {}
     for text in seconds or []:
         phase, _, number = text.partition("=")
@@ -174,16 +180,18 @@ def _outputs(files: dict[str, str | None], all_in: str | None) -> dict[str, Any]
     """The arguments of `Run.ask` from files."""
     given: dict[str, Any] = {}
     if all_in is not None:
-        value = read_json(all_in)
+        source, value = "standard input" if all_in == "-" else all_in, read_json(all_in)
         if not isinstance(value, dict) or set(value) - {"ids", *OUTPUTS}:
-            raise InputError(f"{all_in}: expected a JSON object with keys among ids, {', '.join(OUTPUTS)}")
-        given = {name: np.array(array) if name in ("proba", "embedding") else array for name, array in value.items()}
+            raise InputError(f"{source}: expected a JSON object with keys among ids, {', '.join(OUTPUTS)}")
+        given = {
+            name: (as_array if name in MATRICES else as_list)(f"{source}: {name}", array)
+            for name, array in value.items()
+        }
     found = None
     for name, path in files.items():
         if path is None:
             continue
-        matrix = name in ("proba", "embedding", "seen_embedding", "committee")
-        given[name], own = read_array(path, matrix=matrix)
+        given[name], own = read_array(path, matrix=name in MATRICES, keys=name == "ids")
         if own is not None and name not in ("seen_embedding", "seen_y", "ids"):
             if found is not None and not np.array_equal(found, own):
                 raise InputError(f"{path}: its column id differs from the one of another file; the rows must match")
@@ -195,19 +203,32 @@ def _outputs(files: dict[str, str | None], all_in: str | None) -> dict[str, Any]
     return given
 
 
-def _open(run: str, *, policy: str | None, seed: int, budget: int | None) -> Run:
-    """The run, begun if there is none; one that exists keeps its settings."""
+def _like(run: Run, ids: Any) -> Any:
+    """The ids as text where the run has begun with text: a pool of which 007 has gone may spell whole numbers only."""
+    example = run._journal.state.id_example
+    array = np.asarray(ids)
+    text = example is not None and example.dtype.kind == "U" and array.dtype.kind in "iu"
+    return array.astype(str) if text else ids
+
+
+def _open(run: str, *, policy: str | None, seed: int | None, budget: int | None) -> Run:
+    """The run, begun if there is none; one that exists keeps its settings, and what is given must agree with them."""
     journal = Journal(run, None)
     exists = journal.exists
     journal.close()
     if not exists:
-        return Run(run, policy=policy or "default", seed=seed, budget=budget)
+        return Run(run, policy=policy or "default", seed=seed or 0, budget=budget)
     opened = Run.resume(run)
-    if policy is not None and policy != opened.policy.spelling:
+    try:
+        asked = {"policy": policy and read_policy(policy).spelling, "seed": seed, "budget": budget}
+        began = {"policy": opened.policy.spelling, "seed": opened.seed, "budget": opened.budget}
+        for name, value in asked.items():
+            if value is not None and value != began[name]:
+                was = "no budget" if began[name] is None else f"{name} {began[name]}"
+                raise InputError(f"run {opened.name!r} was begun with {was}, not {value}; leave --{name} out")
+    except BaseException:
         opened.close()
-        raise InputError(
-            f"run {opened.name!r} was begun with policy {opened.policy.spelling}, not {policy}; leave it out"
-        )
+        raise
     return opened
 
 

@@ -41,7 +41,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, fold: 
     for k, column in enumerate(columns):
         numeric = all(isinstance(row[k], int | float | np.number) or row[k] is None for row in rows)
         side: Literal["left", "right"] = "right" if numeric and rows else "left"
-        table.add_column(column, justify=side, overflow="fold", no_wrap=fold is not None and column != fold)
+        table.add_column(column, justify=side, overflow="fold", no_wrap=k == 0 if fold is None else column != fold)
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row))
     Console(soft_wrap=False).print(table)

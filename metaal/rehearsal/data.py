@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 30
 SEPARATORS = (",", ";", "\t", "|")
-MISSING = tuple(
-    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|?|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
+MISSING = (
+    *("", "?", "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "n/a", "NA", "NULL", "null", "None", "NaN", "nan"),
+    *("-NaN", "-nan", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN"),
 )
 """What counts as missing in the cells of a feature column; in a target only the empty cell does."""
 MANY_LEVELS = 50
+DATES = 0.95  # share of the cells of a column of dates that must be dates
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +73,6 @@ def make_dataset(name: str, X: pandas.DataFrame, y: Any, *, family: str = "") ->
         raise TaskError(f"{name}: {len(X)} rows of features and {len(labels)} labels; pass one label a row")
     X.columns = [str(column) for column in X.columns]
     known = labels.notna().to_numpy()
-    if not known.all():
-        text = f"{name}: {(~known).sum()} of {len(known)} rows have no label and are left out"
-        warnings.warn(text, UserWarning, stacklevel=2)
     X, labels = X[known].reset_index(drop=True), labels[known].reset_index(drop=True)
     codes, levels = pd.factorize(labels, sort=True)
     if labels.dtype.kind == "f" and (len(levels) > 50 or (len(levels) > 20 and not (labels % 1 == 0).all())):
@@ -87,6 +86,9 @@ def make_dataset(name: str, X: pandas.DataFrame, y: Any, *, family: str = "") ->
         )
     if len(levels) > len(X) / 3:
         raise TaskError(f"{name}: {len(levels)} classes in {len(X)} rows; is the target the right column?")
+    if not known.all():
+        text = f"{name}: {(~known).sum()} of {len(known)} rows have no label and are left out"
+        warnings.warn(text, UserWarning, stacklevel=2)
     return Dataset(name, X, codes.astype(np.int64), tuple(np.asarray(levels).tolist()), family or name)
 
 
@@ -128,9 +130,7 @@ def read_table(path: str | Path, *, target: str | None = None, name: str | None 
     features = table.drop(columns=[target])
     for column in coded & set(features.columns):
         features[column] = features[column].astype("Int64").mask(features[column] < 0).astype("string")
-    return make_dataset(
-        name or path.name.split(".")[0], _usable(path, features, coded), table[target], family=family
-    )
+    return make_dataset(name or path.name.split(".")[0], _usable(path, features, coded), table[target], family=family)
 
 
 def _read(path: Path, target: str | None) -> tuple[pandas.DataFrame, set[str], str]:
@@ -172,7 +172,7 @@ def _read_text(path: Path, target: str | None) -> tuple[pandas.DataFrame, set[st
     table = pd.read_csv(
         path,
         sep=mark,
-        skipinitialspace=mark != "\t",  # in a table with tabs, two of them are an empty cell
+        skipinitialspace=True,
         encoding="utf-8",
         low_memory=False,  # types of whole columns, not of pieces
         dtype={target: str},
@@ -212,7 +212,7 @@ def typed(text: pandas.Series) -> pandas.Series:
     known = text.dropna().str.strip()
     if not len(known):
         return text
-    if known.str.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?").all():
+    if known.str.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf").all():
         return pd.to_numeric(text)
     if known.str.lower().isin(["true", "false"]).all():
         return text.str.strip().str.lower().map({"true": True, "false": False})
@@ -239,15 +239,16 @@ def _usable(path: Path, features: pandas.DataFrame, coded: set[str]) -> pandas.D
             features[column] = days(values if values.dtype.kind == "M" else values.astype("string"))
         elif types.infer_dtype(values, skipna=True) == "string":
             known = values.dropna()
-            # Most columns of text are settled by their first cells.
-            if _like_dates(known.iloc[:100]) >= 0.5 and _like_dates(known) >= 0.95:
+            if _like_dates(known) >= DATES:
                 features[column] = days(values.astype("string"))
-            elif MANY_LEVELS < (levels := known.nunique()) and levels > len(values) / 2:
+            elif (levels := known.nunique()) > MANY_LEVELS and levels > len(values) / 2:
                 dropped.append(column)
     if len(dropped) == features.shape[1]:
         raise TaskError(f"{path}: every column but the target is text with nearly as many values as rows; add features")
     if dropped:
-        text = f"{path}: columns left out as ids or free text (nearly every row differs): {', '.join(map(str, dropped))}"
+        text = (
+            f"{path}: columns left out as ids or free text (nearly every row differs): {', '.join(map(str, dropped))}"
+        )
         warnings.warn(text, UserWarning, stacklevel=2)
     return features.drop(columns=dropped)
 

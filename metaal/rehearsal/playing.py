@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metaal.actions import Policy
+from metaal.rehearsal.data import Dataset
 from metaal.rehearsal.task import Parts, Task
 from metaal.run import Run
 from metadata_store import Store, open_store
@@ -82,7 +83,7 @@ def play(policy: Policy | str, task: Task, *, store: Store | None = None, name: 
                 "batch": float(task.batch),
                 "initial": float(len(parts.initial)),
                 "pool": float(len(parts.pool_y)),
-                "fingerprint": _fingerprint(task),
+                "fingerprint": _fingerprint(task, task.dataset),
                 "policy": name or (policy if isinstance(policy, str) else policy.spelling),
                 **{f"seed.{key}": float(value) for key, value in vars(task.seeds).items()},
             },
@@ -122,7 +123,7 @@ def _identity(path: str) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=2)
-def _fingerprint(task: Task) -> str:
+def _fingerprint(task: Task, data: Dataset) -> str:
     """What decides a run beside its name: the encoded data, the learner's parameters, the initial labels.
 
     A store keeps runs by name, and two files may share one: a run is continued only where this agrees.
@@ -182,7 +183,7 @@ def _loop(run: Run, task: Task, parts: Parts, budget: int) -> None:
         run.tell(parts.pool_y[pending.ids], seconds=seconds, score=told)
         seen += [int(k) for k in pending.ids]
         unlabelled[pending.ids] = False
-    run.report({f"full_{key}": value for key, value in _full_scores(task).items()})
+    run.report({f"full_{key}": value for key, value in _full_scores(task, task.dataset).items()})
     run.end(seconds=seconds, score=told)
 
 
@@ -209,14 +210,19 @@ def scores(y: np.ndarray, proba: np.ndarray) -> dict[str, float]:
     }
 
 
-# Every policy of a cell is played on the same layout, one after the other in one process.
-@lru_cache(maxsize=2)
 def _parts(task: Task) -> Parts:
+    return _laid_out(task, task.dataset)
+
+
+# Every policy of a cell is played on the same layout, one after the other in one process. The data are part of the key:
+# a file that was rewritten is another data set.
+@lru_cache(maxsize=2)
+def _laid_out(task: Task, data: Dataset) -> Parts:
     return task.lay_out()
 
 
 @lru_cache(maxsize=8)
-def _full_scores(task: Task) -> dict[str, float]:
+def _full_scores(task: Task, data: Dataset) -> dict[str, float]:
     parts = _parts(task)
     model = task.new_learner(len(parts.pool_y)).fit(parts.pool_x, parts.pool_y)
     return scores(parts.test_y, _proba(model, parts.test_x, parts.classes))

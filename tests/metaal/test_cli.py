@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 
 import metaal
+import metaal.evaluation
+import metaal.policies.learned
 
+IRIS = metaal.Task("iris", "logistic", batch=5, budget=10)
 COMMANDS = ["demo", "zoo", "runs", "show", "ask", "tell", "fit", "evaluate", "estimate", "report"]
 
 
@@ -116,10 +119,19 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "n": (["ask", "s/r", "-n", "0"], 2, "--n"),
     "no run": (["show", "s/nothing"], 1, "s"),
     "no store": (["runs", "nowhere"], 1, "nowhere"),
-    "no labels": (["tell", "s/r"], 1, "nothing to tell"),
+    "no labels": (["tell", "s/r"], 2, "nothing to tell"),
+    "file and skip": (["tell", "s/r", "l.csv", "--skip", "1"], 2, "one at a time"),
+    "skip and withdraw": (["tell", "s/r", "--skip", "1", "--withdraw", "2"], 2, "one at a time"),
     "no strategy": (["zoo", "margn"], 1, "margin"),
     "no suite": (["evaluate", "--suite", "huge"], 1, "huge"),
-    "two sources": (["evaluate"], 1, "--suite"),
+    "no source": (["evaluate"], 2, "--suite"),
+    "two sources": (["evaluate", "--suite", "tiny", "--on", "x.csv"], 2, "--suite"),
+    "one policy twice": (["evaluate", "--suite", "tiny", "-p", "a=margin", "-p", "a=random"], 2, "twice"),
+    "ragged": (["ask", "s/r", "--ids", "i.npy", "--proba", "ragged.json"], 1, "differ in length"),
+    "ragged input": (["ask", "s/r", "--input", "all.json"], 1, "proba: the rows differ in length"),
+    "nested ids": (["ask", "s/r", "--proba", "p.npy", "--ids", "ragged.json"], 1, "plain JSON list"),
+    "out nowhere": (["fit", "nowhere", "-o", "missing/x.metaal"], 1, "no directory missing"),
+    "no data": (["evaluate", "--on", "no.csv"], 1, "no such file"),
     "fit on nothing": (["fit", "nowhere"], 1, "nowhere"),
     "policy file": (["evaluate", "--suite", "tiny", "-p", "no.metaal"], 1, "no.metaal"),
     "report on nothing": (["report", "nowhere"], 1, "nowhere"),
@@ -132,9 +144,109 @@ def test_errors_are_one_line_with_the_right_code(tmp_path: Path, proba: np.ndarr
     np.save(tmp_path / "i.npy", np.arange(4))
     np.save(tmp_path / "o.npy", np.array([object()] * 4), allow_pickle=True)
     (tmp_path / "short.json").write_text("[1, 2]")
+    (tmp_path / "ragged.json").write_text("[[0.5, 0.5], [0.1]]")
+    (tmp_path / "all.json").write_text('{"ids": [0, 1], "proba": [[0.5, 0.5], [0.1]]}')
     arguments, code, words = BAD[case]
     done = call(*arguments, cwd=tmp_path, code=code)
     assert words in done.stderr
+    assert "create=True" not in done.stderr
+
+
+@pytest.mark.parametrize("place", ["table", "file"])
+def test_ids_stay_as_they_are_spelt(tmp_path: Path, proba: np.ndarray, place: str) -> None:
+    rows = [f"{key},{a},{b}" for key, (a, b) in zip(["000", "001", "10", "11"], proba, strict=True)]
+    (tmp_path / "p.csv").write_text("\n".join(["id,no,yes", *rows]))
+    (tmp_path / "keys.csv").write_text("key\n000\n001\n10\n11\n")
+    np.save(tmp_path / "p.npy", proba)
+    source = {"table": ["--proba", "p.csv"], "file": ["--proba", "p.npy", "--ids", "keys.csv"]}[place]
+    asked = call("ask", "s/r", "-n", "2", *source, "--policy", "margin", "--json", cwd=tmp_path)
+    assert json.loads(asked.stdout)["ids"] == ["001", "11"]
+    (tmp_path / "l.csv").write_text("id,label\n001,0\n11,1\n")
+    call("tell", "s/r", "l.csv", cwd=tmp_path)
+    # What is left of the pool spells whole numbers; the run's keys are text all the same.
+    (tmp_path / "rest.csv").write_text("id,no,yes\n10,0.7,0.3\n12,0.6,0.4\n")
+    asked = call("ask", "s/r", "-n", "1", "--proba", "rest.csv", "--json", cwd=tmp_path)
+    assert json.loads(asked.stdout)["ids"] == ["12"]
+    (tmp_path / "l.csv").write_text("id,label\n12,1\n")
+    call("tell", "s/r", "l.csv", cwd=tmp_path)
+    assert metaal.Run.resume(tmp_path / "s" / "r").labels == {"001": 0, "11": 1, "12": 1}
+
+
+def test_only_an_empty_cell_is_no_label(tmp_path: Path, proba: np.ndarray) -> None:
+    np.save(tmp_path / "p.npy", proba)
+    np.save(tmp_path / "i.npy", np.arange(4))
+    call("ask", "s/r", "-n", "3", "--ids", "i.npy", "--proba", "p.npy", "--policy", "margin", cwd=tmp_path)
+    (tmp_path / "l.csv").write_text("id,label\n1,None\n2,\n3,NA\n")
+    assert "1 rows have no label" in call("tell", "s/r", "l.csv", cwd=tmp_path, code=1).stderr
+    (tmp_path / "l.csv").write_text("id,label\n1,None\n2,nan\n3,NA\n")
+    call("tell", "s/r", "l.csv", cwd=tmp_path)
+    assert metaal.Run.resume(tmp_path / "s" / "r").labels == {1: "None", 2: "nan", 3: "NA"}
+
+
+def test_a_repeated_ask_may_spell_its_settings_in_any_way(tmp_path: Path, proba: np.ndarray) -> None:
+    np.save(tmp_path / "p.npy", proba)
+    np.save(tmp_path / "i.npy", np.arange(4))
+    ask = ["ask", "s/r", "-n", "1", "--ids", "i.npy", "--proba", "p.npy", "--json"]
+    given = ["--policy", "mix(margin=7,random=3)", "--seed", "5", "--budget", "3"]
+    first = call(*ask, *given, cwd=tmp_path).stdout
+    assert call(*ask, *given, cwd=tmp_path).stdout == first
+    assert call(*ask, cwd=tmp_path).stdout == first
+    for name, value in (("policy", "margin"), ("seed", "0"), ("budget", "4")):
+        assert f"leave --{name} out" in call(*ask, f"--{name}", value, cwd=tmp_path, code=1).stderr
+    metaal.policies.learned.untrained("margin", metaal.Prices(), {}).save(tmp_path / "x.metaal")
+    for _ in range(2):
+        call(*[word.replace("s/r", "s/file") for word in ask], "--policy", "./x.metaal", cwd=tmp_path)
+
+
+def test_warnings_are_one_line(tmp_path: Path) -> None:
+    from sklearn.datasets import load_wine
+
+    frame = load_wine(as_frame=True).frame.astype({"target": "Int64"})
+    frame.loc[:9, "target"] = None
+    frame.assign(name=[f"wine {k}" for k in range(len(frame))]).to_csv(tmp_path / "w.csv", index=False)
+    arguments = ["--target", "target", "--batch", "4", "--budget", "8", "--seeds", "2", "--jobs", "2", "-p", "random"]
+    done = call("evaluate", "--on", "w.csv", *arguments, "--json", cwd=tmp_path)
+    warned = [line for line in done.stderr.splitlines() if "warning" in line.lower()]
+    assert len(warned) == 2
+    assert warned[0].startswith("warning: w.csv: columns left out")
+    assert warned[0].endswith(": name")
+    assert warned[1] == "warning: w: 10 of 178 rows have no label and are left out"
+
+
+def test_report_passes_over_runs_of_the_users_own(tmp_path: Path) -> None:
+    with metaal.Run(tmp_path / "s" / "mine", policy="margin", tags={"policy": "mine"}) as run:
+        run.ask(1, ids=[0, 1], proba=[[0.5, 0.5], [0.9, 0.1]])
+        run.tell([1])
+        run.end()
+    assert "no finished run" in call("report", "s", cwd=tmp_path, code=1).stderr
+    metaal.evaluate({"m": "margin"}, [IRIS], [0], store=tmp_path / "s", jobs=1, progress=False)
+    call("report", "s", cwd=tmp_path)
+    assert "mine" not in words_of(tmp_path / "report.html")
+
+
+def test_report_says_which_policy_lacks_which_cell(tmp_path: Path) -> None:
+    for seed, name in enumerate(("margin", "random")):
+        metaal.evaluate({name: name}, [IRIS], [seed], store=tmp_path / "s", jobs=1, progress=False)
+    said = call("report", "s", cwd=tmp_path, code=1).stderr
+    assert "margin lacks iris~logistic~b5~s1" in said
+    assert "random lacks iris~logistic~b5~s0" in said
+
+
+def test_a_report_without_a_whole_cell_lists_the_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of ideas")
+
+    monkeypatch.setattr(metaal.evaluation, "play", fail)
+    with pytest.raises(metaal.EvaluationError) as caught:
+        metaal.evaluate({"r": "random", "m": "margin"}, [IRIS], [0], jobs=1, progress=False)
+    page = caught.value.result.report(tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "out of ideas" in page
+    assert "No cell was finished by every policy" in page
+
+
+def words_of(path: Path) -> str:
+    """The words of a report, without its scripts."""
+    return re.sub(r"<script>.*?</script>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def test_zoo_lists_and_explains(tmp_path: Path) -> None:

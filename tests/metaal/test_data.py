@@ -80,8 +80,98 @@ def test_labels_of_any_type(table: pd.DataFrame, labels: list[Any]) -> None:
 
 def test_rows_without_a_label_are_left_out(tmp_path: Path, table: pd.DataFrame) -> None:
     table.loc[:49, "label"] = None
-    data = read_table(write(table, tmp_path / "t.csv"), target="label")
+    with pytest.warns(UserWarning, match="50 of 200 rows have no label"):
+        data = read_table(write(table, tmp_path / "t.csv"), target="label")
     assert len(data.y) == 150
+
+
+@pytest.mark.parametrize("name", ["None", "NA", "null", "nan", "?"])
+def test_a_class_may_have_the_name_of_nothing(tmp_path: Path, table: pd.DataFrame, name: str) -> None:
+    table["label"] = np.where(np.arange(len(table)) % 2 == 0, name, "yes")
+    data = read_table(write(table, tmp_path / "t.csv"), target="label")
+    assert set(data.classes) == {name, "yes"}
+    assert len(data.y) == len(table)
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (-1.5, 2.5), (False, True)])
+def test_a_target_of_numbers_stays_one(tmp_path: Path, table: pd.DataFrame, labels: tuple[Any, Any]) -> None:
+    table["label"] = np.array(labels)[np.arange(len(table)) % 2]
+    data = read_table(write(table, tmp_path / "t.csv"), target="label")
+    assert data.classes == labels
+    assert [type(label) for label in data.classes] == [type(label) for label in labels]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_separator_and_marks_of_missing_values_are_recognised(tmp_path: Path, mark: str) -> None:
+    lines = [mark.join(['"a, b; c"', "x", "label"])]
+    lines += [
+        mark.join(["?" if k % 5 == 0 else str(k), f" {'?' if k % 3 == 0 else 'u'}", "ab"[k % 2]]) for k in range(40)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    data = read_table(tmp_path / "t.csv")
+    assert list(data.X) == ["a, b; c", "x"]
+    assert data.X["a, b; c"].dtype == np.float64
+    assert data.X["a, b; c"].isna().sum() == 8
+    assert set(data.X["x"].dropna()) == {"u"}
+
+
+def test_text_in_another_encoding_says_what_to_do(tmp_path: Path, table: pd.DataFrame) -> None:
+    table["label"] = table["label"].replace("yes", "größer")
+    table.to_csv(tmp_path / "t.csv", index=False, encoding="latin-1")
+    with pytest.raises(metaal.TaskError, match="convert it to UTF-8"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_dates_become_days(tmp_path: Path, table: pd.DataFrame, suffix: str) -> None:
+    day = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(len(table)), unit="D")
+    table["day"] = day
+    table["text"] = day.strftime("%Y-%m-%dT%H:%M:%SZ")
+    table.loc[3, "text"] = "unknown"
+    data = read_table(write(table, tmp_path / f"t.{suffix}"), target="label")
+    assert np.diff(data.X["day"]).tolist() == [1.0] * (len(table) - 1)
+    assert data.X["text"].isna().tolist() == [row == 3 for row in range(len(table))]
+    assert data.X["day"][0] == data.X["text"][0] == 18262.0
+    dates = metaal.Dataset("d", pd.DataFrame({"day": day, "x": table["x"]}), data.y, data.classes, "d")
+    assert Task(dates).lay_out().pool_x.shape[1] == 2
+
+
+def test_ids_and_free_text_are_left_out_in_words(tmp_path: Path, table: pd.DataFrame) -> None:
+    table["name"] = [f"row {k}" for k in range(len(table))]
+    table["town"] = [f"town {k % 60}" for k in range(len(table))]
+    path = write(table, tmp_path / "t.csv")
+    with pytest.warns(UserWarning, match="ids or free text .*: name$"):
+        data = read_table(path, target="label")
+    assert "name" not in data.X
+    assert "town" in data.X
+    # A category dtype says that the column is one.
+    own = write(table.drop(columns="town").astype({"name": "category"}), tmp_path / "t.parquet")
+    assert "name" in read_table(own, target="label").X
+    write(table[["name", "label"]], path)
+    with pytest.raises(metaal.TaskError, match="every column but the target"):
+        read_table(path)
+
+
+def test_absurd_numbers_count_as_missing(table: pd.DataFrame) -> None:
+    X = pd.DataFrame({"x": np.arange(200.0), "whole": pd.array([1, None] * 100, dtype="Int64")})
+    y = (np.arange(200) % 2).astype(np.int64)
+    marked = X.assign(x=X["x"].where(X["x"] != 7, np.nan))
+    parts = [
+        Task(metaal.Dataset("d", X.assign(x=X["x"].where(X["x"] != 7, mark)), y, (0, 1), "d")).lay_out()
+        for mark in (1.7e308, -1e101, np.inf)
+    ]
+    wanted = Task(metaal.Dataset("d", marked, y, (0, 1), "d")).lay_out()
+    for found in parts:
+        np.testing.assert_array_equal(found.pool_x, wanted.pool_x)
+        np.testing.assert_array_equal(found.test_x, wanted.test_x)
+
+
+def test_a_file_that_was_written_again_is_read_again(tmp_path: Path, table: pd.DataFrame) -> None:
+    path = write(table, tmp_path / "t.csv")
+    first = load_data(str(path))
+    assert load_data(str(path)) is first
+    write(table[:150], path)
+    assert len(load_data(str(path)).y) == 150
 
 
 def test_category_codes_of_own_parquet_files_are_categories(tmp_path: Path) -> None:

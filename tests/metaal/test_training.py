@@ -472,3 +472,19 @@ def test_siblings_that_share_a_prefix_count_its_decisions_once() -> None:
     assert once.proposal[:, 0].tolist() == [0, 3]
     different = merged(Decisions(**{**columns, "digest": np.array(["a", "b", "c", "d"])}))
     assert len(different) == 4
+
+
+def test_the_order_in_which_runs_were_logged_changes_nothing(tmp_path: Path) -> None:
+    """Parallel processes finish in any order; the policy must not depend on it."""
+    jobs = [(policy, seed) for policy in ("cluster_margin", "margin", "random") for seed in range(4)]
+    files = []
+    for number, order in enumerate((jobs, jobs[::-1])):
+        store = open_store("memory:")
+        for policy, seed in order:
+            metaal.play(policy, metaal.Task("iris", "naive_bayes", batch=3, budget=15, seeds=seed), store=store)
+        policy_ = metaal.fit(store, params=QUICK)
+        # Seconds are measured anew by every run; what is learnt of them is not what is compared here.
+        object.__setattr__(policy_, "seconds", None)
+        policy_.save(tmp_path / f"{number}.metaal")
+        files.append((tmp_path / f"{number}.metaal").read_bytes())
+    assert files[0] == files[1]
