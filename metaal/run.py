@@ -22,7 +22,7 @@ from metaal.inputs import among, check_count, check_ids, check_labels, check_num
 from metaal.journal import Journal
 from metaal.policies import read_policy
 from metaal.query import Query, restored
-from metaal.shown import check_classes, digest_of, make_view
+from metaal.shown import check_classes, digest_of, make_view, pool_digest
 from metaal.state import Id
 from metaal.turn import Turn
 from metadata_store import Store
@@ -231,9 +231,10 @@ class Run:
             },
         )
         class_list = check_classes(classes, view)
-        digest = digest_of(n, pool_ids, view)
+        pool = pool_digest(n, pool_ids)
         if not self._state.answered:
-            return self._again(digest, pool_ids)
+            return self._again(pool, pool_ids)
+        digest = digest_of(n, pool_ids, view)
         rows, scored = self._candidates(pool_ids), len(pool_ids)
         view, pool_ids = (view, pool_ids) if len(rows) == len(pool_ids) else (view.take(rows), pool_ids[rows])
         turn = Turn(
@@ -250,26 +251,30 @@ class Run:
         )
         turn.observe()
         query = turn.choose(self.policy)
-        self._journal.write("ask", {**turn.values, "state.digest": digest}, turn.arrays)
+        self._journal.write("ask", {**turn.values, "state.digest": digest, "state.pool": pool}, turn.arrays)
         self._delivered = True
         # Positions are given in the pool as the caller passed it, not in the candidates.
         return replace(query, rows=rows[query.rows])
 
-    def _again(self, digest: str, pool_ids: np.ndarray) -> Query:
-        """Hand out the pending query to a process that has not seen it yet; a second ask is out of turn."""
+    def _again(self, pool: str, pool_ids: np.ndarray) -> Query:
+        """Hand out the pending query to a process that has not seen it yet; a second ask is out of turn.
+
+        The rows and the number wanted must be the same. The outputs need not: a model that was fitted again may differ
+        in the last bits, and the query may already be with the annotators.
+        """
         last = self._state.asks[-1]
         if self._delivered:
             raise OutOfTurnError(
                 f"ask() was called twice: the query of loop {self._state.loop} ({len(self._state.waiting)} rows) has "
                 "no answer yet; tell() its labels, or skip() rows that cannot be labelled"
             )
-        if last.values["state.digest"] != digest:
+        if last.values["state.pool"] != pool:
             raise OutOfTurnError(
                 f"the query of loop {self._state.loop} is still pending from an earlier process, and ask() was called "
-                "with other ids or outputs; read run.pending, then tell() its labels or skip() them"
+                "for other rows or another number of them; read run.pending, then tell() its labels or skip() them"
             )
         self._delivered = True
-        # Only the last ask's rows: none of them has an answer, and the equal digest says that all are in this pool.
+        # Only the last ask's rows: none of them has an answer, and all of them are in this pool.
         query = restored(self._state, last.arrays["query.ids"])
         place = {key: row for row, key in enumerate(pool_ids.tolist())}
         return replace(query, rows=np.array([place[key] for key in query.ids.tolist()], dtype=np.int64))

@@ -55,13 +55,19 @@ def check_classes(classes: Any, view: View) -> np.ndarray | None:
 
 def digest_of(n: int, ids: np.ndarray, view: View) -> str:
     """What was shown, as 16 hexadecimal digits: equal digests mean the same state of the same task."""
-    digest = hashlib.blake2b(f"{n} {ids.dtype.kind} {len(ids)}".encode(), digest_size=8)
-    # Text is hashed without the width of its array, which depends on the longest other id.
-    digest.update("\x1f".join(ids.tolist()).encode() if ids.dtype.kind == "U" else ids.tobytes())
+    digest = hashlib.blake2b(pool_digest(n, ids).encode(), digest_size=8)
     for name in ("proba", "prediction", "embedding", "committee", "previous", "gradient", "seen_embedding"):
         array = getattr(view, name)
         if array is not None:
             step = 1 + array.nbytes // HASHED
             digest.update(f"{name} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array[::step]).tobytes())
+    return digest.hexdigest()
+
+
+def pool_digest(n: int, ids: np.ndarray) -> str:
+    """Which rows were shown and how many were wanted, as 16 hexadecimal digits, whatever the outputs."""
+    digest = hashlib.blake2b(f"{n} {ids.dtype.kind} {len(ids)}".encode(), digest_size=8)
+    # Text is hashed without the width of its array, which depends on the longest other id.
+    digest.update("\x1f".join(ids.tolist()).encode() if ids.dtype.kind == "U" else ids.tobytes())
     return digest.hexdigest()
