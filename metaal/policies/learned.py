@@ -161,13 +161,23 @@ class Learned:
     def card(self) -> str:
         """The model card as text: what it learnt from, what was measured, when it falls back."""
         lines = [f"policy {self.spelling}"]
-        lines += [f"  {key}: {value}" for key, value in self.facts.items()]
-        gate = "never deviates from the default" if np.isinf(self.gate) else f"{self.gate:g} standard deviations"
+        for key, value in self.facts.items():
+            if isinstance(value, dict) and any(isinstance(item, str) and len(item) > 20 for item in value.values()):
+                lines += [f"  {key}:", *(f"    {name}: {item}" for name, item in value.items())]
+            elif isinstance(value, dict):
+                lines.append(f"  {key}: " + ", ".join(f"{name} {item}" for name, item in value.items()))
+            else:
+                lines.append(f"  {key}: {value}")
+        gate = (
+            "never deviates from the default"
+            if np.isinf(self.gate)
+            else f"{self.gate:g} standard deviations of the members"
+        )
         lines += [
             f"  default action: {self.default}",
             f"  actions: {', '.join(str(Action(arm, m)) for arm, m in self.pairs)}",
             f"  gate: {gate}",
-            f"  prices: {asdict(self.prices)}",
+            "  prices: " + ", ".join(f"{name} {price:g}" for name, price in asdict(self.prices).items()),
             f"  falls back to the default where over {FOREIGN_SHARE:.0%} of the state is outside of the "
             "training range, "
             "and to margin where the default cannot run",
