@@ -81,9 +81,24 @@ def told(state: RunState, labels: Any, ids: Any) -> tuple[np.ndarray, np.ndarray
     for key in keys.tolist():
         if key in state.labels:
             raise InputError(f"ids: {key!r} already has a label ({state.labels[key]!r}); change() or withdraw() it")
+    same_kind(state, values)
     late = sum(state.asked_in[key] < state.loop for key in keys.tolist())
     counts = {**count(state, "oracle.told", len(keys)), **count(state, "oracle.late", late)}
     return keys, values, counts | _surprise(state, dict(zip(keys.tolist(), values.tolist(), strict=True)))
+
+
+def same_kind(state: RunState, labels: np.ndarray) -> None:
+    """Refuse text labels in a run whose labels are numbers, and the other way round.
+
+    Raises
+    ------
+    InputError
+    """
+    known = next(iter(state.labels.values()), None)
+    if known is not None and len(labels) and isinstance(known, str) != (labels.dtype.kind == "U"):
+        raise InputError(
+            f"labels: got {labels[0].item()!r}, but this run has labels such as {known!r}; pass labels of one kind"
+        )
 
 
 def count(state: RunState, name: str, more: int) -> dict[str, float]:

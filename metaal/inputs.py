@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,14 @@ def softmax(scores: Any) -> np.ndarray:
 
 def plain_array(name: str, values: Any) -> np.ndarray:
     """One-dimensional array of whole numbers, text, truth values or numbers from whatever the caller has."""
-    if isinstance(values, Mapping | Set):
+    if isinstance(values, Mapping | set | frozenset):
         kind = type(values).__name__
         raise InputError(
             f"{name}: got a {kind}, whose order means nothing here; pass a list or an array, one entry a row"
         )
-    if hasattr(values, "dtype") or isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    if np.ma.is_masked(values):
+        raise InputError(f"{name}: got a masked array, whose hidden entries have no value; leave them out")
+    if hasattr(values, "__array__") or isinstance(values, str | bytes) or not isinstance(values, Iterable):
         array = np.asarray(values)
     else:
         # Not np.asarray at once: of ["a", nan] it would make the texts "a" and "nan".
@@ -49,7 +51,7 @@ def plain_array(name: str, values: Any) -> np.ndarray:
     if array.dtype.kind in "OT" or array.dtype.kind == "S":
         kinds = {type(x.item() if isinstance(x, np.generic) else x) for x in array.tolist()}
         if kinds <= {str}:
-            return array.astype(str)
+            return np.array(array.tolist(), dtype=str)
         if kinds <= {bool}:
             return array.astype(bool)
         if kinds <= {int, bool}:

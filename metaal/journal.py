@@ -10,7 +10,7 @@ import numpy as np
 
 from metaal.errors import InputError, MismatchError, OutOfTurnError
 from metaal.state import RunState
-from metadata_store import ConflictError, Record, Store, open_store
+from metadata_store import ConflictError, Record, Store, UnknownStateError, open_store
 
 
 class Journal:
@@ -32,6 +32,7 @@ class Journal:
         self.store: Store = open_store(folder, create=create) if store is None else store
         self.state = RunState()
         self._folded = 0
+        self._doubtful: Record | None = None
 
     @property
     def exists(self) -> bool:
@@ -81,16 +82,39 @@ class Journal:
         OutOfTurnError
             Another process has written to this run since it was opened here; nothing was logged.
         """
-        if self.store.count(self.name) != self._folded:
-            raise self._overtaken()
         number = max(self.state.loop + (event == "ask"), 0) if loop is None else loop
         index = self.state.counts.get((number, event), 0)
         record = Record(run=self.name, loop=number, event=event, index=index, values=dict(values), arrays=dict(arrays))
+        if self._doubtful is not None:
+            earlier = self._doubtful
+            self._fold(self._append(earlier))
+            self._doubtful = None
+            if record.same_content(earlier):
+                return
+            raise OutOfTurnError(
+                f"run {self.name!r}: an earlier {earlier.event}, of which it was unknown whether it was "
+                "stored, is stored "
+                "now; look at run.pending and call again"
+            )
+        if self.store.count(self.name) != self._folded:
+            raise self._overtaken()
+        self._fold(self._append(record))
+        if self.store.count(self.name) != self._folded:
+            raise OutOfTurnError(
+                f"run {self.name!r}: another process wrote to it at the same moment, and both records are "
+                "stored; open it "
+                "again with Run.resume and look at run.pending (one writer a run)"
+            )
+
+    def _append(self, record: Record) -> Record:
         try:
-            stored = self.store.append(record)
+            return self.store.append(record)
         except ConflictError as error:
             raise self._overtaken() from error
-        self._fold(stored)
+        except UnknownStateError:
+            # Whether it is stored is unknown: the next call appends the same record again before anything else.
+            self._doubtful = record
+            raise
 
     def _fold(self, record: Record) -> None:
         self.state.apply(record)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RESAMPLES = 10_000
 SHARES = {"aulc", "aulc.balanced_accuracy", "first30", "final", "full", "compression.90", "compression.95"}
 """Columns in [0, 1], whose differences are given in percentage points."""
+LOWER = ("labels", "rounds", "seconds")
+"""Beginnings of columns in which less is better; so it is in log-loss."""
 
 
 class Result:
@@ -144,6 +146,7 @@ class Result:
             ).mean(0)
             low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
             values = np.concatenate(parts)
+            good = -values if score.startswith(LOWER) or score.endswith("log_loss") else values
             lines.append(
                 {
                     "policy": name,
@@ -151,9 +154,9 @@ class Result:
                     "low": float(low),
                     "high": float(high),
                     "p": float(wilcoxon(values).pvalue) if (values != 0).any() else 1.0,
-                    "better": int((values > 1e-12).sum()),
+                    "better": int((good > 1e-12).sum()),
                     "equal": int((np.abs(values) <= 1e-12).sum()),
-                    "worse": int((values < -1e-12).sum()),
+                    "worse": int((good < -1e-12).sum()),
                 }
             )
         return pd.DataFrame(lines).set_index("policy") if lines else pd.DataFrame(lines)

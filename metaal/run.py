@@ -234,6 +234,10 @@ class Run:
         pool = pool_digest(n, pool_ids)
         if not self._state.answered:
             return self._again(pool, pool_ids)
+        if self.stopped and self._state.quiet and self._state.asks[-1].values["state.pool"] == pool:
+            return restored(
+                self._state, self._state.asks[-1].arrays["query.ids"]
+            )  # nothing has happened since the stop
         digest = digest_of(n, pool_ids, view)
         rows, scored = self._candidates(pool_ids), len(pool_ids)
         view, pool_ids = (view, pool_ids) if len(rows) == len(pool_ids) else (view.take(rows), pool_ids[rows])
@@ -351,6 +355,7 @@ class Run:
         keys = answers.asked_ids(state, ids)
         values = check_labels(labels, len(keys), of="one for each of the ids")
         answers.refuse(keys, lambda key: key not in state.labels, "has no label yet; tell() it")
+        answers.same_kind(state, values)
         counts = answers.count(state, "oracle.changed", len(keys))
         self._journal.write("change", counts, {"ids": keys, "labels": values})
 

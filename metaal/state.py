@@ -46,6 +46,13 @@ class RunState:
         return not ids or any(key not in self.waiting for key in ids)
 
     @property
+    def quiet(self) -> bool:
+        """Whether the latest ask wanted no rows and nothing was logged since."""
+        loop = self.loop
+        after = sum(self.counts.get((loop, event), 0) for event in ("tell", "skip", "change", "withdraw"))
+        return bool(self.asks) and not len(self.asks[-1].arrays["query.ids"]) and not after
+
+    @property
     def id_example(self) -> np.ndarray | None:
         """Some ids of the run, whose kind all others must share; None before the first ask."""
         return self.asks[0].arrays["reference.ids"] if self.asks else None

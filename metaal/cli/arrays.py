@@ -139,11 +139,12 @@ def _ids(path: str, column: Any) -> np.ndarray:
     return numbers if [str(number) for number in numbers.tolist()] == values else np.array(values)
 
 
-def read_labels(path: str) -> tuple[Any, Any]:
+def read_labels(path: str, *, text: bool = False) -> tuple[Any, Any]:
     """Ids and labels from a table with columns id and label, or from JSON.
 
     JSON may be ``{"ids": [...], "labels": [...]}``, an object id → label (ids are text then), or a list of pairs. In a
-    CSV file only an empty cell is missing: ``None`` and ``NA`` are labels.
+    CSV file only an empty cell is missing: ``None`` and ``NA`` are labels. ``text``: the run's labels are text, so
+    that a cell 0 is "0", also in a file that holds no other label.
     """
     if path == "-" or path.endswith(".json"):
         value = read_json(path)
@@ -164,4 +165,5 @@ def read_labels(path: str) -> tuple[Any, Any]:
         raise InputError(
             f"{path}: {int(table[names['label']].isna().sum())} rows have no label; leave them out, or --skip"
         )
-    return _ids(path, table[names["id"]]), _values(path, table[names["label"]])
+    column = table[names["label"]]
+    return _ids(path, table[names["id"]]), column.astype(str).to_numpy() if text else _values(path, column)

@@ -158,7 +158,7 @@ def tell(
             raise InputError(f"--seconds {text}: expected phase=number, such as fit=1.5") from None
     with _existing(run) as opened:
         if labels is not None:
-            keys, values = read_labels(labels)
+            keys, values = read_labels(labels, text=_text_labels(opened))
             keys = opened.keys(keys)
             if change:
                 opened.change(keys, values)
@@ -201,6 +201,15 @@ def _outputs(files: dict[str, str | None], all_in: str | None) -> dict[str, Any]
             raise InputError("--ids: no keys for the rows; pass --ids FILE, or a table with a column id")
         given["ids"] = found
     return given
+
+
+def _text_labels(run: Run) -> bool:
+    """Whether the labels of a run are text: its classes say so, or the labels that it has."""
+    state = run._journal.state
+    classes = state.asks[-1].arrays.get("classes") if state.asks else None
+    if classes is not None:
+        return bool(classes.dtype.kind == "U")
+    return any(isinstance(label, str) for label in run.labels.values())
 
 
 def _like(run: Run, ids: Any) -> Any:

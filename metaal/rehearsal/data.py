@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import itertools
 import json
 import warnings
 from collections.abc import Callable
@@ -164,10 +167,12 @@ def _read(path: Path, target: str | None) -> tuple[pandas.DataFrame, set[str], s
 def _read_text(path: Path, target: str | None) -> tuple[pandas.DataFrame, set[str], str]:
     import pandas as pd
 
+    # A .tsv says what it is; else what splits the header into columns among which the target is, and into most of them.
+    marks = ("\t",) if "tsv" in path.name.lower().split(".") else SEPARATORS
     headers = {}
-    for mark in SEPARATORS:
+    for mark in marks:
         headers[mark] = list(pd.read_csv(path, sep=mark, skipinitialspace=True, nrows=0, encoding="utf-8").columns)
-    mark = max(SEPARATORS, key=lambda mark: len(headers[mark]))
+    mark = max(marks, key=lambda mark: (target in headers[mark], _splits(path, mark), len(headers[mark])))
     target = _target(path, headers[mark], target)
     table = pd.read_csv(
         path,
@@ -175,12 +180,21 @@ def _read_text(path: Path, target: str | None) -> tuple[pandas.DataFrame, set[st
         skipinitialspace=True,
         encoding="utf-8",
         low_memory=False,  # types of whole columns, not of pieces
+        index_col=False,  # rows that end in one separator too many do not shift
         dtype={target: str},
         keep_default_na=False,
         na_values={column: [""] if column == target else list(MISSING) for column in headers[mark]},
     )
     table[target] = typed(table[target])
     return table, set(), target
+
+
+def _splits(path: Path, mark: str) -> bool:
+    """Whether a separator gives the first rows as many fields, more than one, as the header."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as text:
+        widths = {len(row) for row in itertools.islice(csv.reader(text, delimiter=mark), 6) if row}
+    return len(widths) == 1 and widths.pop() > 1
 
 
 def _target(path: Path, columns: Any, target: str | None) -> str:

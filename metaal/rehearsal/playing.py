@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,17 +135,22 @@ def _fingerprint(task: Task, data: Dataset) -> str:
         digest.update(f"{name} {np.shape(array)}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     learner = task.new_learner(0)
-    digest.update(f"{type(learner).__name__} {sorted(map(repr, learner.get_params().items()))}".encode())
+    # Functions among the parameters show where they lie in memory, which is another place in every process.
+    shown = re.sub(
+        r" at 0x[0-9a-f]+", "", f"{type(learner).__name__} {sorted(map(repr, learner.get_params().items()))}"
+    )
+    digest.update(shown.encode())
     return digest.hexdigest()
 
 
 def run_name(task: Task, policy: str) -> str:
     """Name of a played run: task, seeds, policy."""
-    safe = "".join(ch if ch.isalnum() or ch in "-_=.,() ×~" else "_" for ch in f"{task.stream}~{policy}")
-    if safe == f"{task.stream}~{policy}" and len(safe) <= 200:
+    whole = f"{task.stream}~{policy}"
+    safe = "".join(ch if ch.isalnum() or ch in "-_=.,() ×~" else "_" for ch in whole)
+    if safe == whole and len(safe) <= 200:
         return safe
     # What had to be changed or cut could meet another name: a few digits of the whole one keep them apart.
-    return f"{safe[:180]}~{hashlib.blake2b(policy.encode(), digest_size=4).hexdigest()}"
+    return f"{safe[:180]}~{hashlib.blake2b(whole.encode(), digest_size=4).hexdigest()}"
 
 
 def _loop(run: Run, task: Task, parts: Parts, budget: int) -> None:

@@ -278,3 +278,13 @@ def test_evaluate_fit_estimate_and_report(tmp_path: Path) -> None:
     assert estimated["decisions"] > 0
     call("report", "eval_runs", "-o", "again.html", cwd=tmp_path)
     assert (tmp_path / "again.html").exists()
+
+
+def test_text_labels_that_look_like_numbers_stay_text(tmp_path: Path, proba: np.ndarray) -> None:
+    (tmp_path / "ask.json").write_text(
+        json.dumps({"ids": [0, 1, 2, 3], "proba": np.c_[proba, np.zeros(4)].tolist(), "classes": ["0", "1", "unknown"]})
+    )
+    call("ask", "s/r", "-n", "2", "--input", "ask.json", "--policy", "margin", cwd=tmp_path)
+    (tmp_path / "labels.csv").write_text("id,label\n1,0\n3,0\n")
+    call("tell", "s/r", "labels.csv", cwd=tmp_path)
+    assert metaal.Run.resume(tmp_path / "s" / "r").labels == {1: "0", 3: "0"}

@@ -258,3 +258,11 @@ def test_learners_are_seeded_and_any_classifier_works() -> None:
     assert task.name == "iris~DecisionTreeClassifier~b5"
     first, second = (metaal.play("random", task).curve["accuracy"].tolist() for _ in range(2))
     assert first == second
+
+
+def test_separators_in_names_and_at_the_end_of_rows(tmp_path: Path, table: pd.DataFrame) -> None:
+    named = table[["x", "whole", "label"]].rename(columns={"x": "height, cm", "whole": "weight, kg"})
+    named.to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    assert load_data(str(tmp_path / "t.tsv"), "label").X.columns.tolist() == ["height, cm", "weight, kg"]
+    table[["x", "whole", "label"]].rename(columns={"x": "a|b|c|d"}).to_csv(tmp_path / "p.csv", index=False)
+    assert load_data(str(tmp_path / "p.csv"), "label").X.columns.tolist() == ["a|b|c|d", "whole"]

@@ -322,3 +322,35 @@ def test_differences_of_what_was_not_reached_are_refused() -> None:
     loss: Any = result.versus("r", score="aulc.log_loss").loc["m"]
     wide = result.runs.set_index("policy")["aulc.log_loss"]
     assert loss["difference"] == pytest.approx(wide["m"] - wide["r"])
+
+
+def doubled(values: np.ndarray) -> np.ndarray:
+    return 2 * values
+
+
+def test_learners_with_functions_in_them_can_be_resumed(tmp_path: Path) -> None:
+    import re
+
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    from metaal.rehearsal.playing import _fingerprint
+
+    learner = make_pipeline(FunctionTransformer(doubled), LogisticRegression())
+    assert re.search("0x", repr(learner.get_params()))
+    task = Task("iris", learner, batch=4, budget=8)
+    first = _fingerprint(task, task.dataset)
+
+    def moved(values: np.ndarray) -> np.ndarray:
+        return values
+
+    moved.__qualname__, moved.__name__ = doubled.__qualname__, doubled.__name__
+    other = Task("iris", make_pipeline(FunctionTransformer(moved), LogisticRegression()), batch=4, budget=8)
+    assert _fingerprint(other, other.dataset) == first
+
+
+def test_less_is_better_where_it_is() -> None:
+    result = evaluate({"m": "margin", "r": "random"}, TINY[:1], range(3), store=MemoryStore(), progress=False)
+    loss: Any = result.versus("r", score="aulc.log_loss").loc["m"]
+    wide = result.runs.pivot(index="seed", columns="policy", values="aulc.log_loss")
+    assert loss["better"] == int((wide["m"] < wide["r"]).sum())

@@ -467,3 +467,58 @@ def test_a_run_needs_a_store_and_a_name(tmp_path: Any, monkeypatch: pytest.Monke
         Run("runs/tickets", budget=0)
     with pytest.raises(metaal.InputError, match="tags"):
         Run("runs/tickets", tags={"Bad Name": 1})
+
+
+def test_tables_and_hidden_entries_are_not_read_as_labels(store: MemoryStore, loop: Any) -> None:
+    import pandas as pd
+
+    run = Run("r", policy="margin", store=store)
+    query = run.ask(2, **loop.outputs())
+    frame = pd.DataFrame({"id": query.ids, "label": [0, 1]})
+    with pytest.raises(metaal.InputError, match="one dimension"):
+        run.tell(frame)
+    with pytest.raises(metaal.InputError, match="masked"):
+        run.tell(np.ma.array([0, 1], mask=[True, False]))
+    labels = dict(zip(query.ids.tolist(), [0, 1], strict=True))
+    run.tell(labels.values(), ids=labels.keys())
+    assert run.labels == labels
+    second = run.ask(
+        2,
+        **loop.outputs(
+            ids=np.setdiff1d(loop.pool(), query.ids),
+            **{name: loop.outputs()[name][~np.isin(loop.pool(), query.ids)] for name in ("proba", "embedding")},
+        ),
+    )
+    with pytest.raises(metaal.InputError, match="one kind"):
+        run.tell(["a", "b"], ids=second.ids)
+
+
+def test_a_call_whose_fate_was_unknown_is_settled_by_the_next(tmp_path: Any, loop: Any, monkeypatch: Any) -> None:
+    """A failed sync: the record may be stored or not; told again, it is stored once."""
+    import os
+
+    from metadata_store import UnknownStateError
+
+    def broken(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    run = Run(tmp_path / "s" / "r", policy="margin")
+    query = run.ask(2, **loop.outputs())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(UnknownStateError):
+            run.tell([0, 1])
+    run.tell([0, 1])
+    assert run.labels == dict(zip(query.ids.tolist(), [0, 1], strict=True))
+    run.close()
+    with open_store(tmp_path / "s") as store_again:
+        assert [record.event for record in store_again.records("r")] == ["begin", "ask", "tell"]
+
+
+def test_a_stop_that_was_logged_is_not_logged_again(store: MemoryStore, loop: Any) -> None:
+    run = Run("r", policy="margin", budget=2, store=store)
+    run.tell(loop.learn(run.ask(2, **loop.outputs()).ids))
+    for _ in range(3):
+        assert Run.resume("r", store=store).ask(2, **loop.outputs()).stop
+    assert [record.event for record in store.records("r")] == ["begin", "ask", "tell", "ask"]
