@@ -42,8 +42,7 @@ def asked_ids(state: RunState, ids: Any) -> np.ndarray:
     if unknown:
         raise UnknownIdError(
             f"ids: {len(unknown)} of {len(keys)} were never asked in this run (such as {unknown[0]!r}); "
-            "run.pending lists "
-            "the rows that wait for a label"
+            "run.pending lists the rows that wait for a label"
         )
     return keys
 

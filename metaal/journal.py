@@ -92,18 +92,16 @@ class Journal:
             if record.same_content(earlier):
                 return
             raise OutOfTurnError(
-                f"run {self.name!r}: an earlier {earlier.event}, of which it was unknown whether it was "
-                "stored, is stored "
-                "now; look at run.pending and call again"
+                f"run {self.name!r}: an earlier {earlier.event}, of which it was unknown whether it was stored, is "
+                "stored now; look at run.pending and call again"
             )
         if self.store.count(self.name) != self._folded:
             raise self._overtaken()
         self._fold(self._append(record))
         if self.store.count(self.name) != self._folded:
             raise OutOfTurnError(
-                f"run {self.name!r}: another process wrote to it at the same moment, and both records are "
-                "stored; open it "
-                "again with Run.resume and look at run.pending (one writer a run)"
+                f"run {self.name!r}: another process wrote to it at the same moment, and both records are stored; "
+                "open it again with Run.resume and look at run.pending (one writer a run)"
             )
 
     def _append(self, record: Record) -> Record:

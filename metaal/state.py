@@ -111,11 +111,6 @@ class RunState:
         """Ids that must not be asked now: waiting for a label, or skipped."""
         return set(self.waiting) | set(self.skipped)
 
-    def told_in(self, loop: int) -> tuple[list[Id], list[Any]]:
-        """Ids and labels of the rows asked in ``loop`` that have a label, in the order asked."""
-        ids = [key for key in self.asks[loop].arrays["query.ids"].tolist() if key in self.labels]
-        return ids, [self.labels[key] for key in ids]
-
 
 def label_columns(labels: list[Any] | np.ndarray, classes: np.ndarray | None, count: int) -> np.ndarray | None:
     """Columns i8[n] of proba that the labels stand for; None if that cannot be known.

@@ -67,6 +67,7 @@ class Turn:
         self._proposals: dict[tuple[str, int], Proposal] = {}
         self._sampled: tuple[np.ndarray, View] | None = None
         self._default_rows: np.ndarray | None = None
+        self._default_possible = unmet(get(self.default), self.view) is None
         if self.classes is not None:
             self.arrays["classes"] = self.classes
 
@@ -241,7 +242,7 @@ class Turn:
         return rows[propose(get(spelling), view, self.base, rng).rows]
 
     def _features(self, spelling: str) -> np.ndarray:
-        if self._default_rows is None and unmet(get(self.default), self.view) is None:
+        if self._default_rows is None and self._default_possible:
             self._default_rows = self._preview(self.default)
         return proposal_features(
             self.sketch,
@@ -252,7 +253,7 @@ class Turn:
 
     def _describe(self, actions: ActionSet, action: Action, rows: np.ndarray) -> None:
         """Log the previews of the default and of the chosen strategy, whoever decided: logs must be able to train."""
-        if unmet(get(self.default), self.view) is None:
+        if self._default_possible:
             actions.features(self.default)
         if not action.stop:
             overlap = float(actions.features(action.strategy)[PROPOSAL.index("overlap.default")])

@@ -123,11 +123,6 @@ class Schema:
         return tuple([n for n, kind in zip(self.names, self.kinds, strict=True) if kind == TEXT])
 
     @cached_property
-    def bools(self) -> frozenset[str]:
-        """Names of the values of kind bool."""
-        return frozenset([n for n, kind in zip(self.names, self.kinds, strict=True) if kind == BOOL])
-
-    @cached_property
     def first_int(self) -> int:
         """Position of the first value in the column `ints`."""
         return HEADS + sum(ndim for _, _, ndim in self.arrays)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import itertools
-import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -342,11 +341,3 @@ def _load_data(source: str, target: str | None, family: str, stamp: tuple[int, .
     if source in _BUILTIN:
         return _BUILTIN[source]()
     return read_table(source, target=target, family=family)
-
-
-def parquet_facts(path: str | Path) -> dict[str, Any]:
-    """The JSON under the Parquet metadata key ``metaal``, empty if there is none."""
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_schema(path).metadata or {}
-    return dict(json.loads(metadata.get(b"metaal", b"{}")))

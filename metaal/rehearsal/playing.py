@@ -69,11 +69,12 @@ def play(policy: Policy | str, task: Task, *, store: Store | None = None, name: 
     Trace
     """
     store = open_store("memory:") if store is None else store
+    name = name or (policy if isinstance(policy, str) else policy.spelling)
     with _one_thread():
         parts = _parts(task)
         budget = min(task.budget, len(parts.pool_y) - len(parts.initial))
         run = Run(
-            run_name(task, name or (policy if isinstance(policy, str) else policy.spelling)),
+            run_name(task, name),
             policy=policy,
             seed=task.seeds.strategy,
             budget=budget,
@@ -85,7 +86,7 @@ def play(policy: Policy | str, task: Task, *, store: Store | None = None, name: 
                 "initial": float(len(parts.initial)),
                 "pool": float(len(parts.pool_y)),
                 "fingerprint": _fingerprint(task, task.dataset),
-                "policy": name or (policy if isinstance(policy, str) else policy.spelling),
+                "policy": name,
                 **{f"seed.{key}": float(value) for key, value in vars(task.seeds).items()},
             },
             stream=task.stream,
