@@ -98,9 +98,11 @@ def _entry(cls: type[Strategy]) -> dict[str, Any]:
         "uses": cls.uses,
         "task": cls.task,
         "growth": cls.growth,
+        "limit": cls.limit,
         "stochastic": cls.stochastic,
         "reference": cls.reference,
         "summary": (cls.__doc__ or "").strip().split("\n")[0],
+        "example": cls.example or cls.name,
         "parameters": {key: "(required)" if v is dataclasses.MISSING else v for key, v in defaults.items()},
     }
 

@@ -15,14 +15,21 @@ from strategy_zoo.proposal import Proposal
 from strategy_zoo.view import View
 
 Kind = Literal["rowwise", "batch", "stream", "synthesis"]
+_BLOCK = 1 << 18  # entries of proba in a block: 2 MB
 
 
 @dataclass(frozen=True, repr=False)
 class Strategy:
     """One way to choose rows; subclasses are frozen dataclasses whose fields are the parameters.
 
-    A rowwise strategy defines ``score(view, rng)``; a batch strategy defines ``propose(view, n, rng)``. Both read only
-    the view's fields in `needs` (required) and `uses` (optional).
+    A rowwise strategy defines ``score(view, rng)``, in which a row's score depends on that row alone (and on what is
+    labelled): pools are scored in blocks whose best rows are merged. A batch strategy defines
+    ``propose(view, n, rng)``. All read only the view's fields in `needs` (required) and `uses` (optional).
+
+    Class attributes: `name`, `family`, `needs`, `uses`, `kind`, `task` (what it can be asked in), `stochastic` (whether
+    it draws from the generator), `growth` (of time, in U, L, C, D, n), `reference` (author year, title), `limit` (rows
+    above which a batch strategy looks at a random subset of that size; None: it looks at every row), `example` (a
+    spelling that works, for classes with parameters that have no default).
 
     Examples
     --------
@@ -40,6 +47,8 @@ class Strategy:
     stochastic: ClassVar[bool] = False
     growth: ClassVar[str] = ""
     reference: ClassVar[str] = ""
+    limit: ClassVar[int | None] = None
+    example: ClassVar[str] = ""
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         """How much each row of the pool is wanted, float64[U]; rowwise strategies only."""
@@ -47,14 +56,20 @@ class Strategy:
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
         """The n rows that are wanted most (n at most U); for validated input use `strategy_zoo.propose`."""
-        score = np.asarray(self.score(view, rng), dtype=np.float64)
-        if score.shape != (view.n,):
-            raise ZooError(f"{self.name} scored an array of shape {score.shape}, expected ({view.n},), one per row")
+        best = TopRows(n)
+        for start in range(0, view.n, step := block_rows(view)):
+            block = view.block(start, start + step) if step < view.n else view
+            best.add(self._checked(self.score(block, rng), start, block.n), start)
+        return Proposal(*best.result())
+
+    def _checked(self, score: NDArray[np.float64], start: int, size: int) -> NDArray[np.float64]:
+        score = np.asarray(score, dtype=np.float64)
+        if score.shape != (size,):
+            raise ZooError(f"{self.name} scored an array of shape {score.shape}, expected ({size},), one per row")
         if not np.isfinite(score).all():
             bad = int(np.flatnonzero(~np.isfinite(score))[0])
-            raise ZooError(f"{self.name} gave row {bad} the score {score[bad]}, expected finite scores")
-        rows = top(score, n)
-        return Proposal(rows, score[rows])
+            raise ZooError(f"{self.name} gave row {start + bad} the score {score[bad]}, expected finite scores")
+        return score
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         """Predicted number of elementary operations for U pool rows, L labelled, C classes, D columns, n picks."""
@@ -143,6 +158,49 @@ def top(score: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     else:
         rows = np.arange(n)
     return rows[np.lexsort((rows, -score[rows]))].astype(np.int64)
+
+
+class TopRows:
+    """The n best rows of a pool that is scored block by block; the same rows as `top` on all scores at once."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._rows: list[NDArray[np.int64]] = []
+        self._score: list[NDArray[np.float64]] = []
+        self._limit = -np.inf  # the n-th best score so far: rows that don't beat it can't be among the n best
+        self._waiting = 0
+
+    def add(self, score: NDArray[np.float64], start: int) -> None:
+        """Take in the scores of the rows from `start` on; blocks come in the order of their rows."""
+        if self._limit == -np.inf:
+            rows = top(score, self._n)
+        else:
+            rows = np.flatnonzero(score > self._limit)  # equal ones lose to the lower row, which came before
+        self._rows.append(rows + start)
+        self._score.append(score[rows])
+        self._waiting += len(rows)
+        if self._waiting >= 2 * self._n or self._limit == -np.inf:
+            self._cut()
+
+    def _cut(self) -> None:
+        rows, score = self.result()
+        self._rows, self._score, self._waiting = [rows], [score], 0
+        if len(rows) == self._n:
+            self._limit = float(score[-1])
+
+    def result(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Rows of the n highest scores, best first, and these scores."""
+        rows, score = np.concatenate(self._rows), np.concatenate(self._score)
+        order = np.lexsort((rows, -score))[: self._n]
+        return rows[order], score[order]
+
+
+def block_rows(view: View) -> int:
+    """Rows of a block: so few that a score's scratch arrays stay in the processor's cache."""
+    width = view.classes or 1
+    if view.has("committee") or view.has("stochastic"):
+        width *= 8
+    return max(1024, _BLOCK // width)
 
 
 def whole(owner: str, name: str, value: Any, low: int, high: int) -> int:

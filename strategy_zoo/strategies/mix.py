@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from strategy_zoo._composing import combined
 from strategy_zoo.entry import propose
 from strategy_zoo.errors import SpellingError
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
 from strategy_zoo.spelling import get
-from strategy_zoo.strategies.narrow import combined
 from strategy_zoo.strategy import Kind, Strategy, literal, real
 from strategy_zoo.view import View
 
@@ -58,6 +58,7 @@ class Mix(Strategy):
     kind: ClassVar[Kind] = "batch"
     stochastic: ClassVar[bool] = True
     growth: ClassVar[str] = "the sum of its parts"
+    example: ClassVar[str] = "mix(margin=0.7, random=0.3)"
     reference: ClassVar[str] = "Donmez, Carbonell and Bennett 2007, Dual Strategy Active Learning"
 
     parts: tuple[Strategy, ...] = field()

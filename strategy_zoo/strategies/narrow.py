@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from strategy_zoo._composing import by_position, combined
 from strategy_zoo.entry import propose
-from strategy_zoo.errors import SpellingError
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
 from strategy_zoo.spelling import get
@@ -48,6 +48,7 @@ class Narrow(Strategy):
     family: ClassVar[str] = "fusion"
     kind: ClassVar[Kind] = "batch"
     growth: ClassVar[str] = "that of filter on U, plus that of pick on factor n"
+    example: ClassVar[str] = "narrow(margin, k_center)"
     reference: ClassVar[str] = "Wei, Iyer and Bilmes 2015, Submodularity in Data Subset Selection and Active Learning"
 
     filter: Strategy = field()
@@ -83,26 +84,5 @@ class Narrow(Strategy):
 
     @classmethod
     def build(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
-        given = dict(zip(("filter", "pick"), args, strict=False))
-        double = sorted(given.keys() & kwargs.keys())
-        if len(args) > 2 or double:
-            raise SpellingError(
-                f"narrow got {len(args)} positional argument(s){' and again ' + ', '.join(double) if double else ''}, "
-                "expected narrow(filter, pick, factor=10)"
-            )
-        given |= kwargs
-        for key in ("filter", "pick"):
-            if key in given and not isinstance(given[key], Strategy):
-                raise SpellingError(f"narrow: {key} is {given[key]!r}, expected a strategy such as margin")
-        return super().build((), given)
-
-
-def combined(parts: tuple[Strategy, ...]) -> dict[str, Any]:
-    """What a composition needs and does, from its ingredients."""
-    needs = tuple(dict.fromkeys(name for part in parts for name in part.needs))
-    return {
-        "needs": needs,
-        "uses": tuple(dict.fromkeys(name for part in parts for name in part.uses if name not in needs)),
-        "task": tuple(task for task in parts[0].task if all(task in part.task for part in parts)),
-        "stochastic": any(part.stochastic for part in parts),
-    }
+        usage = "narrow(filter, pick, factor=10)"
+        return super().build((), by_position(cls.name, ("filter", "pick"), args, kwargs, usage))

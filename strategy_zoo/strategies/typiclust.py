@@ -10,6 +10,7 @@ import numpy as np
 
 from strategy_zoo._grid import F4, F8, Rows, blocks, lengths, snap
 from strategy_zoo._kmeans import kmeans
+from strategy_zoo._narrowing import subset
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, field_of, whole
@@ -60,6 +61,8 @@ class Typiclust(Strategy):
         "Hacohen et al. 2022, Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets"
     )
 
+    limit: ClassVar[int | None] = _MOST_ROWS
+
     neighbours: int = 20
 
     def __post_init__(self) -> None:
@@ -71,8 +74,8 @@ class Typiclust(Strategy):
             seen = np.empty((0, pool.shape[1]), np.float32)
         labelled = len(seen)
         most = _most_rows(pool.shape[1])
-        kept = _subset(len(pool), max(most, n), rng)
-        both, step = snap(pool[kept], seen[_subset(labelled, most, rng)])
+        kept = subset(len(pool), max(most, n), rng)
+        both, step = snap(pool[kept], seen[subset(labelled, most, rng)])
         points = np.concatenate(both)
         label = kmeans(points, min(labelled + n, _MOST_CLUSTERS), rng)
         members = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1])
@@ -106,18 +109,12 @@ def _most_rows(columns: int) -> int:
     return max(1, min(_MOST_ROWS, _MOST_NUMBERS // max(1, columns)))
 
 
-def _subset(size: int, most: int, rng: np.random.Generator) -> Rows:
-    if size <= most:
-        return np.arange(size)
-    return np.sort(rng.choice(size, most, replace=False)).astype(np.int64)
-
-
 def _by_typicality(
     points: F4, members: Rows, pool: int, neighbours: int, rng: np.random.Generator
 ) -> list[tuple[int, float]]:
     """The cluster's pool rows (those below `pool`) with their typicality in grid units, the most typical one last."""
     inside = points[members]
-    mean = _mean_distance(inside, lengths(inside), neighbours, _subset(len(members), _MOST_REFERENCES, rng))
+    mean = _mean_distance(inside, lengths(inside), neighbours, subset(len(members), _MOST_REFERENCES, rng))
     rows, mean = members[members < pool], mean[members < pool]
     # One grid step is added: a row among its own duplicates is as typical as can be, and stays finite.
     score = 1 / (mean + 1)

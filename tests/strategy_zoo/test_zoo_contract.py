@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+import strategy_zoo._arrays as arrays_module
 import strategy_zoo.testing as testing_module
-import strategy_zoo.view as view_module
 from strategy_zoo import Proposal, Strategy, get, names, register, registry
+from strategy_zoo.strategy import top
 from strategy_zoo.testing import CHECKS, check_strategy
 
-COMPOSED = {"mix": "mix(margin=0.7, random=0.3)", "narrow": "narrow(margin, k_center)"}
-SPELLINGS = [COMPOSED.get(name, name) for name in names()] + [
+SPELLINGS = [registry.lookup(name).example or name for name in names()] + [
     "k_center(metric='cosine')",
     "power_margin(beta=4.0)",
     "cluster_margin(factor=2)",
@@ -88,8 +88,8 @@ def change_input(self: Any, view: Any, rng: Any) -> Any:
     return view.proba.max(axis=1)
 
 
-def whole_matrix(self: Any, view: Any, rng: Any) -> Any:
-    return (view.proba[:, :1] - view.proba[:, 0]).sum(axis=1)
+def whole_matrix(self: Any, view: Any, n: int, rng: Any) -> Any:
+    return Proposal(top((view.proba[:, :1] - view.proba[:, 0]).sum(axis=1), n), np.zeros(n))
 
 
 BREAKS: list[tuple[str, dict[str, Any], str]] = [
@@ -111,7 +111,8 @@ BREAKS: list[tuple[str, dict[str, Any], str]] = [
     ("degenerate_pools", {"score": lambda s, v, r: 1 / (v.proba.max(axis=1) < 1)}, "one-hot"),
     ("needs_are_enough", {"score": lambda s, v, r: v.proba[:, 0] + v.embedding[:, 0]}, "reads embedding"),
     ("cost_grows", {"cost": lambda s, U, L, C, D, n: 1.0}, "doesn't grow"),
-    ("memory_grows_linearly", {"score": whole_matrix}, "pool x pool"),
+    ("memory_grows_linearly", {"kind": "batch", "propose": whole_matrix}, "pool x pool"),
+    ("blocks_may_be_merged", {"score": lambda s, v, r: v.proba[:, 0] / v.proba[:, 0].sum()}, "blocks of 20"),
     ("inputs_stay_untouched", {"score": change_input}, "it changed proba"),
 ]
 
@@ -188,8 +189,8 @@ def test_float32_and_float64_agree_fires_when_the_two_calls_differ() -> None:
 
 @pytest.mark.usefixtures("scratch")
 def test_nan_is_refused_fires_when_the_view_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view_module, "_check_finite", lambda *args: None)
-    monkeypatch.setattr(view_module, "_check_simplex", lambda *args: None)
+    monkeypatch.setattr(arrays_module, "_check_finite", lambda *args: None)
+    monkeypatch.setattr(arrays_module, "_check_simplex", lambda *args: None)
     with pytest.raises(AssertionError, match="NaN in proba went through"):
         CHECKS["nan_is_refused"](broken(**from_rows(lambda v, n, r: np.arange(n))))
 

@@ -18,7 +18,7 @@ def test_right_arrays_are_kept_without_copy_and_neither_frozen_nor_written() -> 
     given_arrays = arrays()
     view = View(**given_arrays)
     for name, array in given_arrays.items():
-        if name == "lookahead":
+        if callable(array):
             continue
         kept = getattr(view, name)
         assert np.shares_memory(kept, array), name
@@ -125,10 +125,42 @@ def test_take_slices_the_pool_and_keeps_what_is_seen() -> None:
     assert np.array_equal(part.committee, given_arrays["committee"][:, rows])
     assert part.seen_embedding is view.seen_embedding
     assert part.lookahead is not None
-    assert part.lookahead(np.array([0, 1])).tolist() == [7.0, 2.0]
+    whole = given_arrays["lookahead"]
+    assert np.array_equal(part.lookahead(np.array([0, 1])), whole([7, 2]))
     again = part.take([1]).lookahead
     assert again is not None
-    assert again(np.array([0])).tolist() == [2.0]
+    assert np.array_equal(again(np.array([0])), whole([2]))
+
+
+def test_block_is_a_slice_without_a_copy() -> None:
+    given_arrays = arrays(10)
+    view = View(**given_arrays)
+    part = view.block(4, 7)
+    assert part.n == 3
+    for name in ("proba", "quantiles", "embedding", "votes", "label_proba"):
+        assert np.array_equal(getattr(part, name), given_arrays[name][4:7])
+        assert np.shares_memory(getattr(part, name), given_arrays[name])
+    for name in ("committee", "committee_prediction", "stochastic"):
+        assert np.array_equal(getattr(part, name), given_arrays[name][:, 4:7])
+    assert part.lookahead is not None
+    assert np.array_equal(part.lookahead([2]), given_arrays["lookahead"]([6]))
+    assert view.block(8, 99).n == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("label_proba", [[0.2, 1.1]], "label_proba has .* in row 0, expected probabilities"),
+        ("votes", [[1, -1]], "votes has .* expected numbers of votes"),
+        ("seen_labels", [[0, 0.5]], "seen_labels has .* expected 0 or 1"),
+        ("quantiles", [[1.0, 3.0, 2.0]], "quantiles has .* don't fall"),
+        ("stochastic", [[[0.5, 0.6]]], "stochastic has 1 row whose sum is not 1 .first: member 0, row 0"),
+        ("predict", 3, "predict is a int, expected a callable"),
+    ],
+)
+def test_new_fields_refuse_what_they_cannot_hold(name: str, value: Any, words: str) -> None:
+    with pytest.raises(ViewError, match=words):
+        View(**{"prediction": [0.0], name: value})
 
 
 @pytest.mark.parametrize("rows", [[10], [-1], [0.5], [[1]], [True]])
