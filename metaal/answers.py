@@ -78,7 +78,7 @@ def told(state: RunState, labels: Any, ids: Any) -> tuple[np.ndarray, np.ndarray
     if not len(values) and len(query):
         raise InputError("labels: none were passed; skip() rows that cannot be labelled")
     for key in keys.tolist():
-        if key in state.labels:
+        if key in state.labels and key not in state.waiting:
             raise InputError(f"ids: {key!r} already has a label ({state.labels[key]!r}); change() or withdraw() it")
     same_kind(state, values)
     late = sum(state.asked_in[key] < state.loop for key in keys.tolist())

@@ -20,6 +20,7 @@ from metaal.rehearsal import suite as read_suite
 from metaal.rehearsal.playing import shared_store
 from metaal.result import Result
 from metadata_store import MemoryStore, Store
+from strategy_zoo.plain import Rule, adopt, kept
 
 Progress = Callable[[int, int, str], None]
 """Called with (cells done, cells in all, what was finished)."""
@@ -121,7 +122,8 @@ def _play_all(
     rows: list[dict[str, Any]] = []
     traces: dict[tuple[str, str], Trace] = {}
     jobs = min(jobs if jobs > 0 else (os.cpu_count() or 1), len(cells))
-    work = (joblib.delayed(play_cell)(policies, cell, store, prices) for cell in cells)
+    functions = kept(arm for policy in policies.values() for arm in policy.arms)
+    work = (joblib.delayed(play_cell)(policies, cell, store, prices, functions) for cell in cells)
     for done, (cell_rows, cell_traces) in enumerate(
         joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(work), start=1
     ):
@@ -135,9 +137,13 @@ def _play_all(
 
 
 def play_cell(
-    policies: Mapping[str, Policy], cell: Task, store: Any, prices: Prices
+    policies: Mapping[str, Policy], cell: Task, store: Any, prices: Prices, functions: Mapping[str, Rule]
 ) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Trace]]:
-    """Play one task and seed with every policy; an error stays in its row."""
+    """Play one task and seed with every policy; an error stays in its row.
+
+    ``functions`` are the plain functions among the policies' strategies: a worker process cannot know them by name.
+    """
+    adopt(functions)
     rows, traces = [], {}
     opened = shared_store(store) if isinstance(store, str) else store
     for name, policy in policies.items():

@@ -22,11 +22,11 @@ from metaal.inputs import among, check_count, check_ids, check_labels, check_num
 from metaal.journal import Journal
 from metaal.policies import read_policy
 from metaal.query import Query, restored
-from metaal.shown import check_classes, digest_of, make_view, pool_digest
+from metaal.shown import digest_of, make_view, pool_digest
 from metaal.state import Id
 from metaal.turn import Turn
 from metadata_store import Store
-from strategy_zoo import get
+from strategy_zoo import FIELDS, View, get
 
 
 class Run:
@@ -162,16 +162,27 @@ class Run:
         ids: Any,
         proba: Any = None,
         prediction: Any = None,
+        quantiles: Any = None,
         embedding: Any = None,
         committee: Any = None,
+        committee_prediction: Any = None,
+        stochastic: Any = None,
         previous: Any = None,
         gradient: Any = None,
+        label_proba: Any = None,
+        votes: Any = None,
         seen_embedding: Any = None,
         seen_y: Any = None,
+        seen_proba: Any = None,
+        seen_labels: Any = None,
         lookahead: Callable[..., Any] | None = None,
+        predict: Callable[..., Any] | None = None,
         classes: Any = None,
     ) -> Query:
         """Choose rows to label from the outputs of the current model.
+
+        Every output is optional; which ones a strategy needs stands in ``metaal zoo``, and ``metaal.outputs`` computes
+        them for scikit-learn and LightGBM estimators.
 
         Parameters
         ----------
@@ -183,20 +194,37 @@ class Run:
             Class probabilities, rows summing to one.
         prediction : (U,) array, optional
             Predictions, for regression.
+        quantiles : (U, Q) array, optional
+            Predicted quantiles, for regression, not falling from left to right.
         embedding : (U, D) array, optional
             A vector a row in which near means alike (features or the model's last layer).
         committee : (M, U, C) array, optional
             Probabilities of several members.
+        committee_prediction : (M, U) array, optional
+            Predictions of several members, for regression.
+        stochastic : (S, U, C) array, optional
+            Probabilities by several noisy passes of the same model.
         previous : (U, C) array, optional
             Probabilities of the same rows in the last loop.
         gradient : (U, G) array, optional
             Gradient embedding.
+        label_proba : (U, K) array, optional
+            Probability of each label, for multi-label tasks.
+        votes : (U, C) array, optional
+            Votes of annotators for each class so far. Rows with votes may be in the pool although they have a label in
+            this run: they can be asked again, and the next label told for them replaces the old one.
         seen_embedding : (L, D) array, optional
             Vectors of the labelled rows.
         seen_y : (L,) array, optional
             Their labels.
+        seen_proba : (L, C) array, optional
+            Their class probabilities, out of fold where possible.
+        seen_labels : (L, K) array, optional
+            Their labels in a multi-label task, 0 or 1.
         lookahead : callable, optional
-            What a label would change; see the zoo.
+            What a further label would change; see ``strategy_zoo.View``.
+        predict : callable, optional
+            Class probabilities at any points of the embedding, for query synthesis.
         classes : (C,) array, optional
             The label that each column of proba stands for (``model.classes_``). Without it, labels are read as column
             numbers where they can be.
@@ -212,25 +240,13 @@ class Run:
         InputError, EmptyPoolError, UnavailableError
             Something passed is wrong; nothing was logged.
         """
+        given = locals()
         n = check_count(n)
         if self._state.ended is not None:
             raise OutOfTurnError(f"run {self.name!r} has ended; begin another one to go on")
         pool_ids = check_ids(ids, like=self._state.id_example)
-        view = make_view(
-            pool_ids,
-            {
-                "proba": proba,
-                "prediction": prediction,
-                "embedding": embedding,
-                "committee": committee,
-                "previous": previous,
-                "gradient": gradient,
-                "seen_embedding": seen_embedding,
-                "seen_y": seen_y,
-                "lookahead": lookahead,
-            },
-        )
-        class_list = check_classes(classes, view)
+        outputs = {name: value for name, value in given.items() if name in FIELDS}
+        view, class_list = make_view(pool_ids, outputs, classes)
         pool = pool_digest(n, pool_ids)
         if not self._state.answered:
             return self._again(pool, pool_ids)
@@ -239,7 +255,7 @@ class Run:
                 self._state, self._state.asks[-1].arrays["query.ids"]
             )  # nothing has happened since the stop
         digest = digest_of(n, pool_ids, view)
-        rows, scored = self._candidates(pool_ids), len(pool_ids)
+        rows, scored = self._candidates(pool_ids, view), len(pool_ids)
         view, pool_ids = (view, pool_ids) if len(rows) == len(pool_ids) else (view.take(rows), pool_ids[rows])
         turn = Turn(
             state=self._state,
@@ -283,13 +299,16 @@ class Run:
         place = {key: row for row, key in enumerate(pool_ids.tolist())}
         return replace(query, rows=np.array([place[key] for key in query.ids.tolist()], dtype=np.int64))
 
-    def _candidates(self, pool_ids: np.ndarray) -> np.ndarray:
+    def _candidates(self, pool_ids: np.ndarray, view: View) -> np.ndarray:
         """Positions of the pool rows that may be asked now."""
-        labelled = np.flatnonzero(among(pool_ids, self._state.labels))
+        again = among(pool_ids, self._state.labels)
+        if view.votes is not None:
+            again &= view.votes.sum(axis=1) == 0  # a row with votes may be asked for another one
+        labelled = np.flatnonzero(again)
         if len(labelled):
             raise InputError(
                 f"ids: {len(labelled)} rows already have a label in this run (for example "
-                f"{pool_ids[labelled[0]].item()!r}); drop them from the pool, or withdraw() their labels to ask again"
+                f"{pool_ids[labelled[0]].item()!r}); drop them from the pool, or withdraw() their labels or pass their votes= to ask again"
             )
         rows = np.flatnonzero(~among(pool_ids, self._state.excluded()))
         if not len(rows):

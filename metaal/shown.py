@@ -9,16 +9,25 @@ import numpy as np
 
 from metaal.errors import EmptyPoolError, InputError
 from metaal.inputs import plain_array
+from metaal.state import label_columns
 from strategy_zoo import View, ZooError
+from strategy_zoo.view import AXES
 
 HASHED = 2**26
 """Bytes above which only every second, third … row of an array goes into the digest."""
 
-_AXIS = {"proba": 0, "prediction": 0, "embedding": 0, "committee": 1, "previous": 0, "gradient": 0}
+_DIGESTED = (
+    *("proba", "prediction", "embedding", "committee", "previous", "gradient", "seen_embedding"),
+    *("quantiles", "committee_prediction", "stochastic", "label_proba", "votes", "seen_proba", "seen_labels"),
+)
+"""Arrays in the digest; new ones come last, so that what was logged before keeps its digest."""
 
 
-def make_view(ids: np.ndarray, outputs: dict[str, Any]) -> View:
-    """The zoo's view of the outputs, with their lengths checked against the ids.
+def make_view(ids: np.ndarray, outputs: dict[str, Any], classes: Any = None) -> tuple[View, np.ndarray | None]:
+    """The zoo's view of the outputs, with their lengths checked against the ids, and the label of each class.
+
+    With ``classes`` the labels ``seen_y`` become columns of proba, as the strategies read them; −1 for a label that is
+    no class.
 
     Raises
     ------
@@ -27,7 +36,10 @@ def make_view(ids: np.ndarray, outputs: dict[str, Any]) -> View:
     if not len(ids):
         raise EmptyPoolError("ids: the pool is empty; end the run, or pass the rows that still have no label")
     given = {name: value for name, value in outputs.items() if value is not None}
-    for name, axis in _AXIS.items():
+    for name, axes in AXES.items():
+        if "U" not in axes:
+            continue
+        axis = axes.index("U")
         shape = np.shape(given[name]) if name in given else None
         if shape is not None and (len(shape) <= axis or shape[axis] != len(ids)):
             rows = shape[axis] if len(shape) > axis else 0
@@ -35,9 +47,13 @@ def make_view(ids: np.ndarray, outputs: dict[str, Any]) -> View:
     if "seen_y" in given:
         given["seen_y"] = plain_array("seen_y", given["seen_y"])
     try:
-        return View(**given)
+        view = View(**given)
+        names = check_classes(classes, view)
+        if names is not None and view.seen_y is not None:
+            view = view.replaced(seen_y=label_columns(view.seen_y, names, len(names)))
     except ZooError as error:
         raise InputError(str(error)) from error
+    return view, names
 
 
 def check_classes(classes: Any, view: View) -> np.ndarray | None:
@@ -45,10 +61,10 @@ def check_classes(classes: Any, view: View) -> np.ndarray | None:
     if classes is None:
         return None
     out = plain_array("classes", classes)
-    width = None if view.proba is None else view.proba.shape[1]
+    width = view.classes
     if len(out) != width or len(set(out.tolist())) != len(out):
         raise InputError(
-            f"classes: got {len(out)} entries, expected one different label for each of proba's {width} columns"
+            f"classes: got {len(out)} entries, expected one different label for each of the {width} classes"
         )
     return out
 
@@ -56,7 +72,7 @@ def check_classes(classes: Any, view: View) -> np.ndarray | None:
 def digest_of(n: int, ids: np.ndarray, view: View) -> str:
     """What was shown, as 16 hexadecimal digits: equal digests mean the same state of the same task."""
     digest = hashlib.blake2b(pool_digest(n, ids).encode(), digest_size=8)
-    for name in ("proba", "prediction", "embedding", "committee", "previous", "gradient", "seen_embedding"):
+    for name in _DIGESTED:
         array = getattr(view, name)
         if array is not None:
             step = 1 + array.nbytes // HASHED

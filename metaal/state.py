@@ -26,6 +26,7 @@ class RunState:
         self.asked_in: dict[Id, int] = {}
         self.position: dict[Id, int] = {}
         self.waiting: dict[Id, int] = {}
+        self.again = 0
         self.labels: dict[Id, Any] = {}
         self.skipped: dict[Id, int] = {}
         self.rows: list[dict[str, float]] = []
@@ -59,8 +60,8 @@ class RunState:
 
     @property
     def spent(self) -> int:
-        """Labels that count against the budget: those told, and those that are still awaited."""
-        return len(self.labels) + len(self.waiting)
+        """Labels that count against the budget: those told, those told again, and those that are still awaited."""
+        return len(self.labels) + self.again + len(self.waiting)
 
     def apply(self, record: Record) -> None:
         """Fold one record in."""
@@ -71,6 +72,8 @@ class RunState:
             self._ask(record)
         elif record.event in ("tell", "change"):
             for key, label in zip(record.arrays["ids"].tolist(), record.arrays["labels"].tolist(), strict=True):
+                # A row that was asked for a second vote costs a second label; a correction costs nothing.
+                self.again += key in self.labels and key in self.waiting
                 self.labels[key] = label
                 self.waiting.pop(key, None)
                 self.skipped.pop(key, None)

@@ -121,7 +121,8 @@ class Turn:
         if view.proba is None or not len(labels):
             return None
         width = view.proba.shape[1]
-        columns = label_columns(np.asarray(labels), self.classes, width)
+        # What the caller showed as seen_y are columns already.
+        columns = label_columns(np.asarray(labels), None if view.seen_y is not None else self.classes, width)
         if columns is None or not (columns >= 0).any():
             return None
         return np.bincount(columns[columns >= 0], minlength=width) / len(columns)

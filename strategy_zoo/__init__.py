@@ -9,6 +9,7 @@
 
 from strategy_zoo.entry import propose, unmet
 from strategy_zoo.errors import SpellingError, UnknownStrategyError, UnmetNeedError, ViewError, ZooError
+from strategy_zoo.plain import Plain
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import catalogue, names, register
 from strategy_zoo.spelling import get
@@ -21,6 +22,7 @@ __all__ = [
     "FIELDS",
     "Mix",
     "Narrow",
+    "Plain",
     "Proposal",
     "SpellingError",
     "Strategy",

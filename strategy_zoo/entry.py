@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from strategy_zoo.errors import UnmetNeedError, ZooError
+from strategy_zoo.plain import Plain, Rule
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.spelling import get
 from strategy_zoo.strategy import Strategy
 from strategy_zoo.view import FIELDS, View
-
-Rule = Callable[[View, int, np.random.Generator], ArrayLike | Proposal]
 
 
 def propose(strategy: str | Strategy | Rule, view: View, n: int, rng: np.random.Generator) -> Proposal:
@@ -47,23 +44,18 @@ def propose(strategy: str | Strategy | Rule, view: View, n: int, rng: np.random.
         raise ZooError(f"n is {n!r}, expected a whole number of rows, at least 1")
     if not isinstance(rng, np.random.Generator):
         raise ZooError(f"rng is a {type(rng).__name__}, expected a numpy Generator; pass np.random.default_rng(seed)")
-    plain = callable(strategy) and not isinstance(strategy, Strategy | type)
-    known = None if plain else get(strategy)
-    if known is not None:
-        reason = unmet(known, view)
-        if reason is not None:
-            raise UnmetNeedError(reason)
+    known = get(strategy)
+    reason = unmet(known, view)
+    if reason is not None:
+        raise UnmetNeedError(reason)
     n = min(int(n), view.n)
     if n == 0:
         return Proposal(np.empty(0, np.int64), np.empty(0))
-    if known is not None:
-        label, answer = known.spelling, known.propose(view, n, rng)
-    else:
-        label, answer = getattr(strategy, "__name__", repr(strategy)), strategy(view, n, rng)
-    return _checked(label, answer, view.n, n)
+    label = known.label if isinstance(known, Plain) else known.spelling
+    return _checked(label, known.propose(view, n, rng), view.n, n)
 
 
-def unmet(strategy: str | Strategy, view: View) -> str | None:
+def unmet(strategy: str | Strategy | Rule, view: View) -> str | None:
     """Why the strategy can't run on the view, in words; None when it can.
 
     >>> unmet("k_center", View(proba=[[0.5, 0.5]]))
@@ -82,17 +74,7 @@ def unmet(strategy: str | Strategy, view: View) -> str | None:
 
 def _checked(label: str, answer: Any, size: int, n: int) -> Proposal:
     if not isinstance(answer, Proposal):
-        try:
-            rows = np.asarray(list(answer) if isinstance(answer, range | set | map | filter) else answer)
-        except (TypeError, ValueError) as error:
-            raise ZooError(f"{label} answered with a {type(answer).__name__}, expected {n} rows ({error})") from None
-        if rows.ndim != 1 or rows.dtype.kind not in "iu":
-            raise ZooError(
-                f"{label} answered with shape {rows.shape} and type {rows.dtype}, expected {n} whole numbers; "
-                "return the rows themselves, not a mask or scores"
-            )
-        # A plain function gives an order and nothing more: the score repeats the order.
-        answer = Proposal(rows, 1 - np.arange(len(rows)) / max(1, len(rows)))
+        raise ZooError(f"{label} answered with a {type(answer).__name__}, expected a Proposal; repair the strategy")
     rows = answer.rows
     if len(rows) != n:
         raise ZooError(f"{label} answered with {len(rows)} rows, expected exactly {n}; repair the strategy")

@@ -14,12 +14,13 @@ import warnings
 from typing import Any, TypeVar, get_args
 
 from strategy_zoo.errors import UnknownStrategyError, ZooError
+from strategy_zoo.plain import Plain
 from strategy_zoo.strategy import Kind, Strategy, default_of
 from strategy_zoo.view import FIELDS
 
 GROUP = "metaal.strategies"
 # Words of the compositions: mix(weights=0.5, ...) couldn't be told from the weights.
-_RESERVED = {"weights", "factor", "parts", "filter", "pick"}
+_RESERVED = {"weights", "factor", "parts", "filter", "pick", "rule", "plain"}
 
 _S = TypeVar("_S", bound=type[Strategy])
 _classes: dict[str, type[Strategy]] = {}
@@ -62,6 +63,8 @@ def register(cls: _S) -> _S:
 
 def lookup(name: str) -> type[Strategy]:
     """The class registered under a name."""
+    if name == Plain.name:
+        return Plain
     if name not in _classes:
         _load()
     if name not in _classes:

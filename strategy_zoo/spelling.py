@@ -12,6 +12,7 @@ import warnings
 from typing import Any
 
 from strategy_zoo.errors import SpellingError, ZooError
+from strategy_zoo.plain import Plain, Rule
 from strategy_zoo.registry import lookup
 from strategy_zoo.strategy import Strategy
 
@@ -21,8 +22,8 @@ MAX_DEPTH = 12
 _DOUBTFUL = re.compile(r"\\|[0-9a-fA-F.](?:and|else|for|if|in|is|not|or)\b")
 
 
-def get(strategy: str | Strategy) -> Strategy:
-    """The strategy that a text spells; a strategy is returned as it is.
+def get(strategy: str | Strategy | Rule) -> Strategy:
+    """The strategy that a text spells; a strategy is returned as it is, a function f(view, n, rng) as a `Plain` one.
 
     Raises
     ------
@@ -45,9 +46,12 @@ k_center(metric='cosine')
         return strategy
     if isinstance(strategy, type):
         raise SpellingError(f"got the class {strategy.__name__}, expected a strategy; write {strategy.__name__}(...)")
+    if callable(strategy):
+        return Plain(strategy)
     if not isinstance(strategy, str):
         raise SpellingError(
-            f"a strategy is given as a {type(strategy).__name__}, expected a text such as 'margin' or a Strategy"
+            f"a strategy is given as a {type(strategy).__name__}, expected a text such as 'margin', a Strategy, or a "
+            "function f(view, n, rng) -> rows"
         )
     text = strategy.strip()
     if len(text) > MAX_LENGTH:

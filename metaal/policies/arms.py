@@ -6,16 +6,23 @@ from collections.abc import Iterable
 
 from metaal.errors import PolicyError
 from strategy_zoo import get
+from strategy_zoo.plain import Rule, keep
+from strategy_zoo.strategy import Strategy
 
 LEAST, MOST = 1e-6, 1e6
 """Bounds of a batch multiplier: beyond them a count of rows overflows."""
 
 
-def check_arms(arms: Iterable[str]) -> tuple[str, ...]:
+def check_arm(arm: str | Strategy | Rule) -> str:
+    """The canonical spelling of a strategy; a function's can be read back for as long as this process lives."""
+    return keep(get(arm)).spelling
+
+
+def check_arms(arms: Iterable[str | Strategy | Rule]) -> tuple[str, ...]:
     """Canonical spellings, at least one, without repeats."""
-    if isinstance(arms, str):
+    if isinstance(arms, str | Strategy):
         arms = (arms,)
-    out = tuple(get(arm).spelling for arm in arms)
+    out = tuple(check_arm(arm) for arm in arms)
     if not out or len(set(out)) != len(out):
         raise PolicyError(f"arms: got {list(out)}, expected at least one strategy and none twice")
     return out

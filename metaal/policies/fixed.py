@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from metaal.actions import Action, ActionSet, Decision, certain
 from metaal.errors import UnavailableError
-from metaal.policies.arms import check_multipliers
-from strategy_zoo import get
+from metaal.policies.arms import check_arm, check_multipliers
 
 if TYPE_CHECKING:
     from metaal.history import History
@@ -20,8 +19,8 @@ class Fixed:
 
     Parameters
     ----------
-    strategy : str
-        Spelling of a strategy of the zoo.
+    strategy : str, Strategy or function
+        Spelling of a strategy of the zoo, the strategy itself, or a function ``f(view, n, rng) -> rows``; kept as text.
     multiplier : float
         Rows to ask for, as a multiple of the caller's; > 0.
 
@@ -35,7 +34,7 @@ class Fixed:
     multiplier: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strategy", get(self.strategy).spelling)
+        object.__setattr__(self, "strategy", check_arm(self.strategy))
         object.__setattr__(self, "multiplier", check_multipliers((self.multiplier,))[0])
 
     @property

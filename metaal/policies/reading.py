@@ -10,11 +10,13 @@ from typing import Any
 
 from metaal.actions import Policy
 from metaal.errors import PolicyError
+from metaal.policies.arms import check_arm
 from metaal.policies.fixed import Fixed
 from metaal.policies.learned import load, load_shipped
 from metaal.policies.schedule import Schedule, Stage
 from metaal.policies.uniform import Uniform
-from strategy_zoo import UnknownStrategyError, ZooError, get
+from strategy_zoo import Strategy, UnknownStrategyError, ZooError, get
+from strategy_zoo.plain import Rule
 
 SUFFIX = ".metaal"
 
@@ -36,7 +38,7 @@ _FACTORIES: dict[str, Callable[..., Policy]] = {
 }
 
 
-def read_policy(policy: Policy | str) -> Policy:
+def read_policy(policy: Policy | Strategy | Rule | str) -> Policy:
     """Return the policy that ``policy`` is or spells.
 
     Parameters
@@ -44,7 +46,7 @@ def read_policy(policy: Policy | str) -> Policy:
     policy : Policy or str
         ``"default"`` (the best that was measured so far: the hand schedule), ``"learned"`` (the shipped learned
         policy), the spelling of a strategy (then it is fixed), ``"uniform"`` or ``"schedule"``, plain or with literal
-        arguments, or the path of a ``.metaal`` file.
+        arguments, or the path of a ``.metaal`` file; also a strategy or a function ``f(view, n, rng) -> rows``.
 
     Raises
     ------
@@ -61,7 +63,12 @@ def read_policy(policy: Policy | str) -> Policy:
     if not isinstance(policy, str):
         if isinstance(policy, Policy):
             return policy
-        raise PolicyError(f"policy: got {type(policy).__name__}, expected a text or an object with arms and decide()")
+        if isinstance(policy, Strategy) or (callable(policy) and not isinstance(policy, type)):
+            return Fixed(check_arm(policy))
+        raise PolicyError(
+            f"policy: got {type(policy).__name__}, expected a text, a strategy, a function f(view, n, rng) -> rows, "
+            "or an object with arms and decide()"
+        )
     text = policy.strip()
     if text.endswith(SUFFIX):
         return load(text)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from metaal.actions import Action, ActionSet, Decision, certain
 from metaal.errors import PolicyError, UnavailableError
-from metaal.policies.arms import check_multipliers
-from strategy_zoo import get
+from metaal.policies.arms import check_arm, check_multipliers
 
 if TYPE_CHECKING:
     from metaal.history import History
@@ -104,7 +103,7 @@ def _check_stage(stage: Stage, place: int, last: bool) -> Stage:
             "the last one "
             "has 0, which means for ever"
         )
-    name = get(stage[0]).spelling
+    name = check_arm(stage[0])
     if len(stage) == 2 or stage[2] == 1:
         return (name, stage[1])
     return (name, stage[1], check_multipliers((stage[2],))[0])

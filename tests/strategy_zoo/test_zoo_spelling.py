@@ -7,9 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategy_zoo import Mix, Narrow, SpellingError, Strategy, UnknownStrategyError, ZooError, get, names
+from strategy_zoo import (
+    Mix,
+    Narrow,
+    SpellingError,
+    Strategy,
+    UnknownStrategyError,
+    View,
+    ZooError,
+    get,
+    names,
+    propose,
+)
+from strategy_zoo.plain import keep
+from strategy_zoo.registry import lookup
+from strategy_zoo.testing import arrays
 
-BARE = sorted(set(names()) - {"mix", "narrow"})
+BARE = sorted(name for name in names() if not lookup(name).example)
 
 
 def leaves() -> st.SearchStrategy[Strategy]:
@@ -198,8 +212,31 @@ def test_compositions_take_strategies_or_their_spellings() -> None:
     assert Narrow("margin", "badge") == get("narrow(margin, badge)")
     with pytest.raises(SpellingError, match="2 to 32"):
         Mix("margin")  # type: ignore[arg-type]
-    with pytest.raises(SpellingError, match="given as a function"):
-        Mix((lambda v, n, r: range(n), "margin"))  # type: ignore[arg-type]
+    with pytest.raises(SpellingError, match="given as a int"):
+        Mix((3, "margin"))  # type: ignore[arg-type]
+
+
+def test_a_function_is_accepted_where_a_strategy_is() -> None:
+    def last(view: View, n: int, rng: np.random.Generator) -> range:
+        return range(view.n - n, view.n)
+
+    view = View(**arrays(20))
+    mixed = Mix((last, "margin"))  # type: ignore[arg-type]
+    assert 18 in propose(mixed, view, 2, np.random.default_rng(0)).rows  # its first row
+    picked = propose(Narrow("margin", last, factor=3), view, 2, np.random.default_rng(0)).rows  # type: ignore[arg-type]
+    near = np.sort(propose("margin", view, 6, np.random.default_rng(0)).rows)
+    assert picked.tolist() == near[-2:].tolist()
+    with pytest.raises(SpellingError, match="pass the function itself"):
+        get("plain('nobody')")
+
+
+def test_a_kept_function_reads_back_and_its_namesake_gets_a_number() -> None:
+    one, two = (lambda view, n, rng: range(n)), (lambda view, n, rng: range(view.n - n, view.n))
+    first, second = keep(get(one)), keep(get(two))
+    assert first.spelling != second.spelling
+    assert get(first.spelling) == first
+    assert get(second.spelling) == second
+    assert keep(get(one)) is first
 
 
 def test_compositions_need_what_their_ingredients_need() -> None:
