@@ -35,6 +35,7 @@ from metaal.statistics import STATISTICS, describe
 if TYPE_CHECKING:
     from metaal.estimation import estimate
     from metaal.evaluation import evaluate
+    from metaal.model_outputs import outputs
     from metaal.rehearsal import Dataset, Seeds, Task, play
     from metaal.result import Result
     from metaal.training import fit
@@ -45,6 +46,7 @@ _LATER = {
     "estimate": "metaal.estimation",
     "evaluate": "metaal.evaluation",
     "fit": "metaal.training",
+    "outputs": "metaal.model_outputs",
     "play": "metaal.rehearsal",
     "Dataset": "metaal.rehearsal",
     "Seeds": "metaal.rehearsal",
@@ -88,6 +90,7 @@ __all__ = [
     "evaluate",
     "fit",
     "load",
+    "outputs",
     "play",
     "read_policy",
     "softmax",

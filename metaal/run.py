@@ -226,8 +226,8 @@ class Run:
         predict : callable, optional
             Class probabilities at any points of the embedding, for query synthesis.
         classes : (C,) array, optional
-            The label that each column of proba stands for (``model.classes_``). Without it, labels are read as column
-            numbers where they can be.
+            The label that each column of proba stands for (``model.classes_``). Without it, labels (also ``seen_y``)
+            are read as column numbers where they can be.
 
         Returns
         -------
@@ -240,13 +240,13 @@ class Run:
         InputError, EmptyPoolError, UnavailableError
             Something passed is wrong; nothing was logged.
         """
-        given = locals()
+        given = locals()  # the outputs by name
         n = check_count(n)
         if self._state.ended is not None:
             raise OutOfTurnError(f"run {self.name!r} has ended; begin another one to go on")
         pool_ids = check_ids(ids, like=self._state.id_example)
         outputs = {name: value for name, value in given.items() if name in FIELDS}
-        view, class_list = make_view(pool_ids, outputs, classes)
+        view = make_view(pool_ids, outputs)
         pool = pool_digest(n, pool_ids)
         if not self._state.answered:
             return self._again(pool, pool_ids)
@@ -266,7 +266,6 @@ class Run:
             n=n,
             view=view,
             ids=pool_ids,
-            classes=class_list,
             scored=scored,
         )
         turn.observe()
@@ -308,7 +307,8 @@ class Run:
         if len(labelled):
             raise InputError(
                 f"ids: {len(labelled)} rows already have a label in this run (for example "
-                f"{pool_ids[labelled[0]].item()!r}); drop them from the pool, or withdraw() their labels or pass their votes= to ask again"
+                f"{pool_ids[labelled[0]].item()!r}); drop them from the pool; to ask again, withdraw() their labels or "
+                "pass votes="
             )
         rows = np.flatnonzero(~among(pool_ids, self._state.excluded()))
         if not len(rows):

@@ -9,7 +9,6 @@ import numpy as np
 
 from metaal.errors import EmptyPoolError, InputError
 from metaal.inputs import plain_array
-from metaal.state import label_columns
 from strategy_zoo import View, ZooError
 from strategy_zoo.view import AXES
 
@@ -23,11 +22,8 @@ _DIGESTED = (
 """Arrays in the digest; new ones come last, so that what was logged before keeps its digest."""
 
 
-def make_view(ids: np.ndarray, outputs: dict[str, Any], classes: Any = None) -> tuple[View, np.ndarray | None]:
-    """The zoo's view of the outputs, with their lengths checked against the ids, and the label of each class.
-
-    With ``classes`` the labels ``seen_y`` become columns of proba, as the strategies read them; −1 for a label that is
-    no class.
+def make_view(ids: np.ndarray, outputs: dict[str, Any]) -> View:
+    """The zoo's view of the outputs, with their lengths checked against the ids.
 
     Raises
     ------
@@ -44,29 +40,13 @@ def make_view(ids: np.ndarray, outputs: dict[str, Any], classes: Any = None) -> 
         if shape is not None and (len(shape) <= axis or shape[axis] != len(ids)):
             rows = shape[axis] if len(shape) > axis else 0
             raise InputError(f"{name}: shape {shape} has {rows} rows, but ids has {len(ids)}; pass one row for each id")
-    if "seen_y" in given:
-        given["seen_y"] = plain_array("seen_y", given["seen_y"])
+    for name in ("seen_y", "classes"):
+        if name in given:
+            given[name] = plain_array(name, given[name])
     try:
-        view = View(**given)
-        names = check_classes(classes, view)
-        if names is not None and view.seen_y is not None:
-            view = view.replaced(seen_y=label_columns(view.seen_y, names, len(names)))
+        return View(**given)
     except ZooError as error:
         raise InputError(str(error)) from error
-    return view, names
-
-
-def check_classes(classes: Any, view: View) -> np.ndarray | None:
-    """The label of each column of proba, all different; None if the caller does not say."""
-    if classes is None:
-        return None
-    out = plain_array("classes", classes)
-    width = view.classes
-    if len(out) != width or len(set(out.tolist())) != len(out):
-        raise InputError(
-            f"classes: got {len(out)} entries, expected one different label for each of the {width} classes"
-        )
-    return out
 
 
 def digest_of(n: int, ids: np.ndarray, view: View) -> str:

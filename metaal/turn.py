@@ -42,8 +42,6 @@ class Turn:
         Outputs of the candidates.
     ids : (U,) array
         Their keys.
-    classes : (C,) array or None
-        Label of each column of proba.
     scored : int
         Rows that the caller computed outputs for.
     """
@@ -56,7 +54,6 @@ class Turn:
     n: int
     view: View
     ids: np.ndarray
-    classes: np.ndarray | None
     scored: int
     values: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
@@ -68,8 +65,8 @@ class Turn:
         self._sampled: tuple[np.ndarray, View] | None = None
         self._default_rows: np.ndarray | None = None
         self._default_possible = unmet(get(self.default), self.view) is None
-        if self.classes is not None:
-            self.arrays["classes"] = self.classes
+        if self.view.classes is not None:
+            self.arrays["classes"] = np.array(self.view.classes)
 
     # -------------------------------------------------------------- observe
 
@@ -121,8 +118,10 @@ class Turn:
         if view.proba is None or not len(labels):
             return None
         width = view.proba.shape[1]
-        # What the caller showed as seen_y are columns already.
-        columns = label_columns(np.asarray(labels), None if view.seen_y is not None else self.classes, width)
+        if view.seen_y is not None and view.classes is not None:
+            columns: np.ndarray | None = view.seen_y  # columns already
+        else:
+            columns = label_columns(np.asarray(labels), view.classes, width)
         if columns is None or not (columns >= 0).any():
             return None
         return np.bincount(columns[columns >= 0], minlength=width) / len(columns)

@@ -27,6 +27,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "seen_y": ("L",),
     "seen_proba": ("L", "C"),
     "seen_labels": ("L", "K"),
+    "classes": ("C",),
 }
 MEANING = {
     "U": "rows of the pool",
@@ -57,6 +58,21 @@ def read(name: str, value: Any, known: dict[str, tuple[int, str]]) -> NDArray[An
     return frozen(array)
 
 
+def columns_of(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """The column of proba that each label stands for; −1 for a label that is none of the classes."""
+    names = classes.tolist()
+    if len(set(names)) != len(names):
+        raise ViewError(f"classes repeats a label ({names[:10]}); expected another label for each column of proba")
+    known = labels.tolist()
+    if known and isinstance(known[0], str) != isinstance(names[0], str):
+        raise ViewError(
+            f"seen_y has labels such as {known[0]!r}, classes has labels such as {names[0]!r}; "
+            "pass labels of one kind (model.classes_ has the labels that the model was fitted with)"
+        )
+    place = {name: column for column, name in enumerate(names)}
+    return np.array([place.get(label, -1) for label in known], dtype=np.int64)
+
+
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
@@ -66,7 +82,7 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
 def _convert(name: str, value: Any) -> NDArray[Any]:
     if np.ma.is_masked(value):
         raise ViewError(f"{name} is a masked array with hidden values; fill them or drop these rows first")
-    if name == "seen_y":
+    if name in ("seen_y", "classes"):
         return np.asarray(value)
     wanted = np.float32 if name in _SINGLE else np.float64
     try:

@@ -71,8 +71,9 @@ def _predict(columns: int, classes: int, rng: np.random.Generator) -> Any:
 
 
 def permuted_classes(given: dict[str, Any], order: Any) -> dict[str, Any]:
-    """The same arrays with the classes in another order."""
+    """The same arrays with the classes, and the labels of a multi-label task, in another order."""
     moved = given | {name: given[name][..., order] for name in (*_SIMPLEX, "votes")}
+    moved |= {name: given[name][:, ::-1] for name in ("label_proba", "seen_labels")}
     moved["seen_y"] = np.argsort(order)[given["seen_y"]]
     moved["lookahead"] = lambda rows: given["lookahead"](rows)[:, order][..., order]
     moved["predict"] = lambda points: given["predict"](points)[:, order]

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from strategy_zoo._arrays import AXES, frozen, read
+from strategy_zoo._arrays import AXES, columns_of, frozen, read
 from strategy_zoo.errors import ViewError
 
 Lookahead = Callable[[NDArray[np.int64]], ArrayLike]
@@ -38,9 +38,11 @@ class View:
     label_proba : float64[U, K] in [0, 1]. Probability of each of K labels (multi-label tasks; no sum is expected).
     votes : float64[U, C] ≥ 0. Votes of annotators for each class so far; zeros for a row that was never labelled.
     seen_embedding : float32[L, D]. Embedding of the labelled rows; L may be 0.
-    seen_y : [L]. Labels of the labelled rows: columns of proba (0 to C - 1), values (regression), or any other type.
+    seen_y : [L]. Labels of the labelled rows. With `classes` they are read as labels and kept as columns of proba (−1
+        for a label that is no class); without, they are columns (0 to C - 1), values (regression), or any other type.
     seen_proba : float64[L, C], rows sum to 1. Class probabilities of the labelled rows, out of fold where possible.
     seen_labels : float64[L, K] of 0 and 1. Labels of the labelled rows of a multi-label task.
+    classes : [C]. The label that each column of proba stands for (``model.classes_``), all different.
     lookahead : callable(rows int64[k]) -> float64[k, C, E, C]. For each of these rows of the view and each class that
         its label could have: the class probabilities that the model, trained with that label too, would give to a
         fixed evaluation sample of E rows (the same sample in every call).
@@ -53,7 +55,7 @@ class View:
     Examples
     --------
     >>> view = View(proba=[[0.9, 0.1], [0.4, 0.6]])
-    >>> view.n, view.classes, view.has("embedding")
+    >>> view.n, view.class_count, view.has("embedding")
     (2, 2, False)
     """
 
@@ -72,6 +74,7 @@ class View:
     seen_y: NDArray[Any] | None = None
     seen_proba: NDArray[np.float64] | None = None
     seen_labels: NDArray[np.float64] | None = None
+    classes: NDArray[Any] | None = None
     lookahead: Lookahead | None = None
     predict: Predict | None = None
 
@@ -81,6 +84,11 @@ class View:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, read(name, value, known))
+        if self.classes is not None:
+            labels = np.empty(0, np.int64) if self.seen_y is None else self.seen_y
+            columns = columns_of(labels, self.classes)
+            if self.seen_y is not None:
+                object.__setattr__(self, "seen_y", frozen(columns))
         for name in _CALLABLES:
             value = getattr(self, name)
             if value is not None and not callable(value):
@@ -98,13 +106,19 @@ class View:
         return int(self.__dict__["_n"])
 
     @property
-    def classes(self) -> int | None:
+    def class_count(self) -> int | None:
         """Number of classes (C), or None when no array shows it."""
         for name in ("proba", "committee", "stochastic", "previous", "votes", "seen_proba"):
             array = self.__dict__.get(name)
             if array is not None:
                 return int(array.shape[-1])
         return None
+
+    @property
+    def width(self) -> int:
+        """Numbers that a row holds in all its probabilities together, at least 1; blocks are cut by it."""
+        held = (self.__dict__.get(name) for name in ("proba", "committee", "stochastic", "previous", "label_proba"))
+        return max(1, sum(array.size // max(1, self.n) for array in held if array is not None))
 
     def has(self, name: str) -> bool:
         """Whether the field `name` was given."""

@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command("demo")(learning.demo)
 app.command("zoo")(catalogue.zoo)
+app.command("check")(catalogue.check)
 app.command("runs")(loop.runs)
 app.command("show")(loop.show)
 app.command("ask")(loop.ask)

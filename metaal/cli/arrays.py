@@ -7,6 +7,7 @@ import sys
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -99,6 +100,19 @@ def read_array(path: str, *, matrix: bool, keys: bool = False) -> tuple[Any, np.
         return ids, ids
     column = table[rest.columns[0]]
     return _ids(path, column) if keys else _values(path, column), ids
+
+
+def read_npz(path: str) -> dict[str, Any]:
+    """The arrays of a .npz file, by name."""
+    if not path.endswith(".npz"):
+        raise InputError(f"{path}: expected a .npz file (numpy.savez) with arrays named as in strategy_zoo.View")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (ValueError, EOFError, OSError, BadZipFile) as error:
+        raise InputError(f"{path}: not a .npz file of numbers and fixed-width text ({error})") from error
 
 
 def as_array(path: str, value: Any) -> np.ndarray:

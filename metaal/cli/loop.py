@@ -7,18 +7,19 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from metaal.cli.arrays import as_array, as_list, read_array, read_json, read_labels
+from metaal.cli.arrays import as_array, as_list, read_array, read_json, read_labels, read_npz
 from metaal.cli.printing import print_json, print_table
 from metaal.errors import InputError
 from metaal.journal import Journal
 from metaal.policies import read_policy
 from metaal.run import Run
+from strategy_zoo.view import AXES
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="store/name, such as runs/tickets")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = typer.Option(metavar="FILE", help=".npy, .csv, .parquet or .json")
-MATRICES = ("proba", "embedding", "seen_embedding", "committee")
-OUTPUTS = ("proba", "prediction", "embedding", "committee", "seen_embedding", "seen_y", "classes")
+MATRICES = tuple(name for name, axes in AXES.items() if len(axes) > 1)
+OUTPUTS = tuple(AXES)
 
 
 def runs(store: Annotated[str, typer.Argument(help="Directory of a store.")] = "runs", json: Json = False) -> None:
@@ -85,6 +86,10 @@ def ask(
     seen_embedding: Annotated[str | None, File] = None,
     seen_y: Annotated[str | None, File] = None,
     classes: Annotated[str | None, File] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="One .npz file with ids, proba, … and any other output, named as in View."),
+    ] = None,
     all_in: Annotated[
         str | None,
         typer.Option("--input", metavar="FILE", help="One JSON object with ids, proba, … (- = standard input)"),
@@ -110,7 +115,7 @@ def ask(
         "seen_y": seen_y,
         "classes": classes,
     }
-    given = _outputs(files, all_in)
+    given = _outputs(files, all_in, view)
     with _open(run, policy=policy, seed=seed, budget=budget) as opened:
         given["ids"] = _like(opened, given["ids"])
         query = opened.ask(n, **given)
@@ -176,14 +181,19 @@ def tell(
             print(f"{len(opened.labels)} labels, {len(waiting)} pending")
 
 
-def _outputs(files: dict[str, str | None], all_in: str | None) -> dict[str, Any]:
+def _outputs(files: dict[str, str | None], all_in: str | None, view: str | None) -> dict[str, Any]:
     """The arguments of `Run.ask` from files."""
     given: dict[str, Any] = {}
+    if view is not None:
+        given |= read_npz(view)
+        strange = sorted(set(given) - {"ids", *OUTPUTS})
+        if strange:
+            raise InputError(f"{view}: unknown array {strange[0]!r}; expected some of ids, {', '.join(OUTPUTS)}")
     if all_in is not None:
         source, value = "standard input" if all_in == "-" else all_in, read_json(all_in)
         if not isinstance(value, dict) or set(value) - {"ids", *OUTPUTS}:
             raise InputError(f"{source}: expected a JSON object with keys among ids, {', '.join(OUTPUTS)}")
-        given = {
+        given |= {
             name: (as_array if name in MATRICES else as_list)(f"{source}: {name}", array)
             for name, array in value.items()
         }

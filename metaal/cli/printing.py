@@ -30,18 +30,19 @@ def plain(value: Any) -> Any:
     return value
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, fold: str | None = None) -> None:
-    """Print a table; in a narrow terminal the column ``fold`` is folded, and the others keep their lines."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, fold: str | Sequence[str] = ()) -> None:
+    """Print a table; in a narrow terminal the columns ``fold`` are folded, and the others keep their lines."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(header_style="bold", box=None, pad_edge=False)
     rows = [list(row) for row in rows]
+    folded = (fold,) if isinstance(fold, str) else fold
     for k, column in enumerate(columns):
         numeric = all(isinstance(row[k], int | float | np.number) or row[k] is None for row in rows)
         side: Literal["left", "right"] = "right" if numeric and rows else "left"
-        table.add_column(column, justify=side, overflow="fold", no_wrap=k == 0 if fold is None else column != fold)
+        table.add_column(column, justify=side, overflow="fold", no_wrap=column not in folded if folded else k == 0)
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row))
     Console(soft_wrap=False).print(table)
