@@ -16,6 +16,8 @@ from strategy_zoo.spelling import get
 from strategy_zoo.strategies.mix import Mix
 from strategy_zoo.strategies.narrow import Narrow
 from strategy_zoo.strategy import Strategy
+from strategy_zoo.stream import Stream, StreamStrategy
+from strategy_zoo.synthesis import Space, Synthesis, synthesise
 from strategy_zoo.view import FIELDS, View
 
 __all__ = [
@@ -24,8 +26,12 @@ __all__ = [
     "Narrow",
     "Plain",
     "Proposal",
+    "Space",
     "SpellingError",
     "Strategy",
+    "Stream",
+    "StreamStrategy",
+    "Synthesis",
     "UnknownStrategyError",
     "UnmetNeedError",
     "View",
@@ -36,5 +42,6 @@ __all__ = [
     "names",
     "propose",
     "register",
+    "synthesise",
     "unmet",
 ]

@@ -20,7 +20,8 @@ F4 = NDArray[np.float32]
 F8 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_ENTRIES = 1 << 20  # entries of a distance block: 8 MB
+_ENTRIES = 1 << 16  # entries of a block of points: 0.5 MB, so that it is still in the cache when it is used
+_WIDE = 1 << 18  # entries of a block of distances: 2 MB
 
 
 def snap(*arrays: F4 | F8, centre: bool = True) -> tuple[list[F4], float]:
@@ -47,7 +48,7 @@ def snap(*arrays: F4 | F8, centre: bool = True) -> tuple[list[F4], float]:
 
 def blocks(points: Floats, width: int | None = None) -> Iterator[tuple[int, F8]]:
     """Pieces of rows as float64, so that rows times `width` (the columns if None) stays bounded."""
-    rows = max(1, _ENTRIES // max(1, points.shape[1], width or 0))
+    rows = max(1, (_WIDE if width else _ENTRIES) // max(1, points.shape[1], width or 0))
     for start in range(0, len(points), rows):
         yield start, points[start : start + rows].astype(np.float64, copy=False)
 

@@ -12,16 +12,20 @@ import numpy as np
 from strategy_zoo._grid import F8, Floats, Rows, lengths, nearest, to_row
 
 
-def seed_rows(points: Floats, k: int, rng: np.random.Generator) -> Rows:
+def seed_rows(points: Floats, k: int, rng: np.random.Generator, weight: F8 | None = None) -> Rows:
     """Rows chosen by k-means++: each with probability proportional to its squared distance to those chosen before.
 
-    Fewer than k when fewer different points exist.
+    With weights, to the product of both, and the first one to its weight alone. Fewer than k when fewer different
+    points (of a weight above zero) exist.
     """
     squared = lengths(points)
-    chosen = [int(rng.integers(len(points)))]
+    first = int(rng.integers(len(points))) if weight is None else draw(weight, rng)
+    if first is None:
+        return np.empty(0, np.int64)
+    chosen = [first]
     distance = to_row(points, squared, chosen[0])
     while len(chosen) < min(k, len(points)):
-        row = draw(distance, rng)
+        row = draw(distance if weight is None else distance * weight, rng)
         if row is None:
             break
         chosen.append(row)
@@ -42,26 +46,53 @@ def draw(weight: F8, rng: np.random.Generator) -> int | None:
 
 def kmeans(points: Floats, k: int, rng: np.random.Generator, rounds: int = 20) -> Rows:
     """Cluster of each row of gridded points, numbered from 0 without gaps; at most k clusters, none of them empty."""
-    # Converted once, because every seed and every round reads all of it; callers bound the number of rows.
-    exact = points.astype(np.float64)
-    centres = exact[seed_rows(exact, k, rng)]
-    squared = lengths(exact)
-    label, distance = nearest(exact, centres, squared)
-    for _ in range(rounds):
-        _move(centres, exact, label, distance)
-        before = label
-        label, distance = nearest(exact, centres, squared)
-        if np.array_equal(before, label):
-            break
+    label = _lloyd(points, k, rng, rounds, None)[1]
     return np.unique(label, return_inverse=True)[1].astype(np.int64)
 
 
-def _move(centres: F8, points: F8, label: Rows, distance: F8) -> None:
-    """Put each centre in the middle of its points, and an empty one on the point that is worst served."""
-    order = np.argsort(label, kind="stable")
-    full, start, count = np.unique(label[order], return_index=True, return_counts=True)
-    total = np.add.reduceat(points[order], start, axis=0)
-    centres[full] = np.rint(total / count[:, None])  # back on the grid, so that distances stay exact
-    empty = np.setdiff1d(np.arange(len(centres)), full)
-    if len(empty):
-        centres[empty] = points[np.argsort(-distance, kind="stable")[: len(empty)]]
+def centres(points: Floats, k: int, rng: np.random.Generator, rounds: int = 20, weight: F8 | None = None) -> F8:
+    """Centres of at most k clusters of gridded points, on the grid, each the closest one of some row.
+
+    With weights, a centre is the weighted mean of its rows, and each of them serves some weight; at least one weight
+    must be above zero.
+    """
+    found, label = _lloyd(points, k, rng, rounds, weight)
+    return found[np.bincount(label, weight, len(found)) > 0]
+
+
+def _lloyd(points: Floats, k: int, rng: np.random.Generator, rounds: int, weight: F8 | None) -> tuple[F8, Rows]:
+    # Converted once, because every seed and every round reads all of it; callers bound the number of rows.
+    exact = points.astype(np.float64)
+    middle = exact[seed_rows(exact, k, rng, weight)]
+    squared = lengths(exact)
+    columns = np.ascontiguousarray(exact.T)
+    if weight is not None:
+        columns *= weight
+    label, distance = nearest(exact, middle, squared)
+    for _ in range(rounds):
+        count = np.bincount(label, weight, len(middle))
+        empty = np.flatnonzero(np.bincount(label, minlength=len(middle)) == 0)
+        if len(empty):  # an empty centre goes to the point that is worst served
+            loss = distance if weight is None else distance * weight
+            middle[empty] = exact[np.argsort(-loss, kind="stable")[: len(empty)]]
+        # Without weights the sums are exact. With weights they aren't, but bincount adds up row after row on one
+        # thread. Clusters of rows without weight stay where they are.
+        full = count > 0
+        for j, column in enumerate(columns):
+            middle[full, j] = np.rint(np.bincount(label, column, len(middle))[full] / count[full])  # back on the grid
+        before = label
+        label, distance = nearest(exact, middle, squared)
+        if np.array_equal(before, label):
+            break
+    return middle, label
+
+
+def pair_cost(columns: int) -> float:
+    """Nanoseconds for the distance of a point to a centre, roughly."""
+    return 0.04 * columns + 1.2
+
+
+def fit_cost(rows: float, k: int, columns: int) -> float:
+    """Nanoseconds to cluster so many rows, roughly: the seeds, then 15 rounds."""
+    seeds = k * rows * (0.35 * columns + 5)
+    return float(seeds + 15 * rows * (k * pair_cost(columns) + 1.5 * columns + 10) + 300_000)

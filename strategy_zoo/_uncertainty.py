@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 F8 = NDArray[np.float64]
 
+_BLOCK = 1 << 18  # entries
+
 
 def margins(proba: F8) -> F8:
     """Largest minus second largest probability of each row, in [0, 1]; 1 when there is one class only."""
@@ -22,3 +24,14 @@ def margins(proba: F8) -> F8:
         return first - second
     two = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:]
     return two[:, 1] - two[:, 0]
+
+
+def entropies(proba: F8) -> F8:
+    """Shannon entropy of each row in nats, in [0, log C]."""
+    out = np.empty(len(proba))
+    step = max(1, _BLOCK // proba.shape[1])
+    for start in range(0, len(proba), step):
+        block = proba[start : start + step]
+        # The logarithm of 1 stands in where p = 0, because p log p goes to 0 there.
+        out[start : start + step] = -(block * np.log(np.where(block > 0, block, 1.0))).sum(axis=1)
+    return out

@@ -197,10 +197,7 @@ class TopRows:
 
 def block_rows(view: View) -> int:
     """Rows of a block: so few that a score's scratch arrays stay in the processor's cache."""
-    width = view.classes or 1
-    if view.has("committee") or view.has("stochastic"):
-        width *= 8
-    return max(1024, _BLOCK // width)
+    return max(1024, _BLOCK // view.width)
 
 
 def whole(owner: str, name: str, value: Any, low: int, high: int) -> int:

@@ -24,13 +24,14 @@ from strategy_zoo.errors import UnmetNeedError, ViewError, ZooError
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.spelling import get
 from strategy_zoo.strategy import Strategy
+from strategy_zoo.testing_kinds import CHECKS_STREAM, CHECKS_SYNTHESIS
 from strategy_zoo.view import FIELDS, View
 
 Check = Callable[[Strategy], None]
 CHECKS: dict[str, Check] = {}
 TASKS = {"classification", "regression", "multilabel"}
 
-__all__ = ["CHECKS", "TASKS", "Check", "arrays", "check_strategy", "degenerate"]
+__all__ = ["CHECKS", "TASKS", "Check", "arrays", "check_strategy", "checks_for", "degenerate"]
 
 
 def check_strategy(strategy: str | Strategy) -> None:
@@ -39,11 +40,16 @@ def check_strategy(strategy: str | Strategy) -> None:
     >>> check_strategy("margin")
     """
     known = get(strategy)
-    for name, check in CHECKS.items():
+    for name, check in checks_for(known).items():
         try:
             check(known)
         except AssertionError as error:
             raise AssertionError(f"{known} fails {name}: {error}") from error
+
+
+def checks_for(strategy: Strategy) -> dict[str, Check]:
+    """The checks that a strategy has to pass, by name: those for all, and those for its kind."""
+    return CHECKS | {"stream": CHECKS_STREAM, "synthesis": CHECKS_SYNTHESIS}.get(strategy.kind, {})
 
 
 def _check(function: Check) -> Check:
@@ -160,7 +166,7 @@ def blocks_may_be_merged(strategy: Strategy) -> None:
 
 @_check
 def classes_may_be_permuted(strategy: Strategy) -> None:
-    if strategy.stochastic or "classification" not in strategy.task:
+    if strategy.stochastic or ("regression" in strategy.task and "classification" not in strategy.task):
         return
     given = arrays()
     order = _rng(5).permutation(4)

@@ -26,7 +26,7 @@ NAMES = """
 ARMS STATISTICS Action ActionSet Dataset Decision EmptyPoolError EvaluationError FitError Fixed History
 InputError Learned MetaalError MismatchError OutOfTurnError Policy PolicyError PolicyFileError Prices Query
 Result Run Schedule Seeds Task TaskError UnavailableError Uniform UnknownIdError describe estimate evaluate
-fit load play read_policy softmax
+fit load outputs play read_policy softmax
 """
 
 
@@ -49,7 +49,7 @@ def test_top_level_is_as_agreed() -> None:
     else:
         names = {line.split("/")[0] for line in listed.stdout.split() if not line.startswith(".")}
     allowed = {"pyproject.toml", "README.md", "metaal", "strategy_zoo", "metadata_store", "benchmarks", "tests"}
-    allowed |= {"Makefile", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md"}
+    allowed |= {"Makefile", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", "docs"}
     ignored = {"build", "dist", "metaal_demo", "runs", "eval_runs"}
     assert allowed <= names <= allowed | ignored
 

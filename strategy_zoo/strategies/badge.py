@@ -75,4 +75,4 @@ class Badge(Strategy):
         return Proposal(rows, np.sqrt(reached) * step_a * step_x)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * n * (C + D + 6))
+        return float(U * n * (C + D + 6) + 6 * U * (C + D) + 100_000)

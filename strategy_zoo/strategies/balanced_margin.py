@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from strategy_zoo._labels import class_counts
 from strategy_zoo._uncertainty import margins
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
@@ -54,7 +54,7 @@ class BalancedMargin(Strategy):
         proba = field_of(view, "proba")
         margin = margins(proba)
         predicted = proba.argmax(axis=1)
-        count = _labels(view.seen_y, proba.shape[1])
+        count = class_counts(view.seen_y, proba.shape[1])
         # One queue a class, best row last, so that pop() takes it.
         order = np.lexsort((margin, predicted))
         ends = np.searchsorted(predicted[order], np.arange(proba.shape[1] + 1))
@@ -74,10 +74,3 @@ class BalancedMargin(Strategy):
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         return float(U * (4 * C + 2 * np.log2(U + 2)) + n * np.log2(C + 2) + L)
-
-
-def _labels(seen_y: NDArray[np.generic] | None, classes: int) -> NDArray[np.int64]:
-    if seen_y is None or seen_y.dtype.kind not in "iub":
-        return np.zeros(classes, np.int64)
-    labels = seen_y.astype(np.int64)
-    return np.bincount(labels[(labels >= 0) & (labels < classes)], minlength=classes).astype(np.int64)

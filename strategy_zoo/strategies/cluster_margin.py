@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo._grid import snap
-from strategy_zoo._kmeans import kmeans
+from strategy_zoo._kmeans import fit_cost, kmeans
 from strategy_zoo._uncertainty import margins
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
@@ -74,4 +74,4 @@ class ClusterMargin(Strategy):
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         kept = min(U, self.factor * n)
-        return float(U * (3 * C + 3) + 25 * kept * min(n, _MOST_CLUSTERS) * (D + 2))
+        return U * (6 * C + 15) + fit_cost(kept, min(n, _MOST_CLUSTERS), D)

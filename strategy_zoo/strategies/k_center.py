@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from strategy_zoo._grid import F4, lengths, nearest, snap, to_row
+from strategy_zoo._grid import F4, F8, lengths, nearest, snap, to_row
+from strategy_zoo._kernel import directions
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, choice, field_of
 from strategy_zoo.view import View
+
+_FEW = 500  # labelled rows that every row is compared with
+_AT_ONCE = 1024
 
 
 @register
@@ -60,22 +65,22 @@ class KCenter(Strategy):
         if seen is None:
             seen = np.empty((0, pool.shape[1]), np.float32)
         if self.metric == "cosine":
-            pool, seen = _directions(pool), _directions(seen)
+            pool, seen = directions(pool), directions(seen)
         (points, others), step = snap(pool, seen)
         squared = lengths(points)
-        if len(others):
-            distance = nearest(points, others, squared)[1]
-            row = int(distance.argmax())
-        else:
-            distance = np.full(len(points), np.inf)
-            row = int(squared.argmin())  # the grid's origin is the mean
+        # A bound from some of the labelled rows tells which rows may be farthest; these alone are compared with all.
+        some = others[:: max(1, -(-len(others) // _FEW))]
+        distance = nearest(points, some, squared)[1] if len(some) else np.full(len(points), np.inf)
+        known = np.full(len(points), len(some) == len(others))
         rows = np.empty(n, np.int64)
         reached = np.empty(n)
+        # Without labels the first row is the one next to the mean, which is the grid's origin.
+        row = _farthest(distance, known, points, squared, others) if len(others) else int(squared.argmin())
         for i in range(n):
             rows[i], reached[i] = row, distance[row]
             np.minimum(distance, to_row(points, squared, row), out=distance)
             distance[row] = -1  # never again, even when only duplicates are left
-            row = int(distance.argmax())
+            row = _farthest(distance, known, points, squared, others)
         if np.isinf(reached[0]):  # nothing was labelled: the first row counts as far as the second, or as the last left
             reached[0] = reached[1] if n > 1 else max(0.0, distance[row])
         if self.metric == "cosine":
@@ -83,12 +88,16 @@ class KCenter(Strategy):
         return Proposal(rows, np.sqrt(reached) * step)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (L + n) * (D + 3) + 4 * U * D)
+        compared = L if L <= _FEW else _FEW + 0.05 * (L - _FEW)  # of the labelled rows, on average
+        return float(U * (compared * (0.04 * D + 1.2) + n * (0.45 * D + 3) + 6 * D))
 
 
-def _directions(embedding: F4) -> F4:
-    """Rows scaled to length one; rows of zeros stay zero. Scaled by the largest entry first, so that squares fit."""
-    peak = np.abs(embedding).max(axis=1, keepdims=True) if len(embedding) else np.ones((0, 1), np.float32)
-    scaled = embedding / np.where(peak > 0, peak, 1)
-    size = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
-    return np.asarray(scaled / np.where(size > 0, size, 1), dtype=np.float32)
+def _farthest(distance: F8, known: NDArray[np.bool_], points: F4, squared: F8, others: F4) -> int:
+    """The row of the largest distance, after the rows above it were compared with all that is labelled."""
+    while not known[row := int(distance.argmax())]:
+        old = np.flatnonzero(~known)
+        if len(old) > _AT_ONCE:
+            old = old[np.argpartition(-distance[old], _AT_ONCE)[:_AT_ONCE]]
+        distance[old] = np.minimum(distance[old], nearest(points[old], others, squared[old])[1])
+        known[old] = True
+    return row

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo._grid import F4, F8, Rows, blocks, lengths, snap
-from strategy_zoo._kmeans import kmeans
+from strategy_zoo._kmeans import fit_cost, kmeans, pair_cost
 from strategy_zoo._narrowing import subset
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
@@ -99,10 +99,11 @@ class Typiclust(Strategy):
         return Proposal(rows, np.array([score for _, score in picks]) / step)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        rows = min(U, max(_most_rows(D), n)) + min(L, _most_rows(D)) + U / 1000  # choosing a subset isn't free
+        rows = min(U, max(_most_rows(D), n)) + min(L, _most_rows(D))
         clusters = min(L + n, _MOST_CLUSTERS)
         typical = min(_MOST_REFERENCES, rows / max(1, clusters))
-        return float(25 * rows * clusters * (D + 2) + rows * typical * (D + 10))
+        choosing = U / 10  # a subset isn't free
+        return fit_cost(rows, clusters, D) + rows * typical * (pair_cost(D) + 8) + choosing
 
 
 def _most_rows(columns: int) -> int:

@@ -17,9 +17,10 @@ import pytest
 import metaal
 import metaal.evaluation
 import metaal.policies.learned
+import strategy_zoo
 
 IRIS = metaal.Task("iris", "logistic", batch=5, budget=10)
-COMMANDS = ["demo", "zoo", "runs", "show", "ask", "tell", "fit", "evaluate", "estimate", "report"]
+COMMANDS = ["demo", "zoo", "check", "runs", "show", "ask", "tell", "fit", "evaluate", "estimate", "report"]
 
 
 def call(*arguments: str, cwd: Path, stdin: str | None = None, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -257,6 +258,46 @@ def test_zoo_lists_and_explains(tmp_path: Path) -> None:
     assert set(wanted.split()) <= names
     assert "Citovsky" in call("zoo", "cluster_margin", cwd=tmp_path).stdout
     assert "typiclust" in call("zoo", cwd=tmp_path).stdout
+
+
+def test_zoo_says_what_is_impossible_and_why(tmp_path: Path, proba: np.ndarray) -> None:
+    np.savez(tmp_path / "view.npz", proba=proba, ids=np.arange(4))
+    shown = call("zoo", "--why", "view.npz", cwd=tmp_path).stdout
+    assert "the view holds proba (4 rows)" in shown
+    assert re.search(r"^badge +embedding +proba, embedding *$", shown, re.MULTILINE)
+    told = json.loads(call("zoo", "--why", "proba,embedding", "--json", cwd=tmp_path).stdout)
+    assert "badge" in told["possible"]
+    assert "committee" in told["impossible"]["bald"]
+    assert set(told["possible"]) | set(told["impossible"]) == set(strategy_zoo.names())
+    assert "neither a .npz file nor names" in call("zoo", "--why", "probs", cwd=tmp_path, code=1).stderr
+    np.savez(tmp_path / "odd.npz", probs=proba)
+    assert "unknown array 'probs'" in call("zoo", "--why", "odd.npz", cwd=tmp_path, code=1).stderr
+
+
+def test_zoo_lists_one_family_and_explains_a_spelling(tmp_path: Path) -> None:
+    shown = call("zoo", "--family", "fusion", cwd=tmp_path).stdout
+    assert "narrow" in shown
+    assert "margin " not in shown.split("strategies;")[0].replace("cluster_margin", "")
+    assert "there are balance" in call("zoo", "--family", "fruit", cwd=tmp_path, code=1).stderr
+    told = call("zoo", "k_center(metric='cosine')", cwd=tmp_path).stdout
+    assert "needs embedding; uses seen_embedding if given" in told
+    assert "parameters: metric='euclidean'" in told
+
+
+def test_check_names_a_module_without_strategies_and_one_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    assert "has no subclass" in call("check", "empty", cwd=tmp_path, code=1).stderr
+    assert "can't import 'nowhere'" in call("check", "nowhere", cwd=tmp_path, code=1).stderr
+    report = json.loads(call("check", "margin", "--json", cwd=tmp_path).stdout)
+    assert report == {"margin": {}}
+
+
+def test_ask_reads_every_output_from_one_npz_file(tmp_path: Path, proba: np.ndarray) -> None:
+    np.savez(tmp_path / "view.npz", ids=np.arange(4), committee=np.stack([proba, 1 - proba]), classes=["no", "yes"])
+    asked = call("ask", "runs/r", "-n", "1", "--view", "view.npz", "--policy", "bald", cwd=tmp_path).stdout
+    assert asked.strip() == "0"
+    np.savez(tmp_path / "odd.npz", ids=np.arange(4), probs=proba)
+    assert "unknown array 'probs'" in call("ask", "runs/q", "--view", "odd.npz", cwd=tmp_path, code=1).stderr
 
 
 def test_evaluate_fit_estimate_and_report(tmp_path: Path) -> None:

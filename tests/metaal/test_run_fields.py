@@ -26,7 +26,7 @@ def spying(seen: dict[str, Any]) -> Any:
 
 
 def test_every_field_of_a_view_reaches_the_strategy() -> None:
-    given, seen = arrays(30), {}
+    given, seen = arrays(30) | {"classes": np.arange(4)}, {}
     run = memory_run(spying(seen))
     run.ask(3, ids=np.arange(30), **given)
     assert set(seen) == set(FIELDS)

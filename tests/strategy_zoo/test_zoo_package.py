@@ -23,7 +23,21 @@ MODULES = [
 
 def test_public_names_are_these() -> None:
     assert sorted(strategy_zoo.__all__) == [
-        *("FIELDS", "Mix", "Narrow", "Plain", "Proposal", "SpellingError", "Strategy", "UnknownStrategyError"),
+        *(
+            "FIELDS",
+            "Mix",
+            "Narrow",
+            "Plain",
+            "Proposal",
+            "Space",
+            "SpellingError",
+            "Strategy",
+            "Stream",
+            "StreamStrategy",
+            "Synthesis",
+            "UnknownStrategyError",
+            "synthesise",
+        ),
         *("UnmetNeedError", "View", "ViewError", "ZooError", "catalogue", "get", "names", "propose", "register"),
         "unmet",
     ]

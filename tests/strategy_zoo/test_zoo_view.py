@@ -102,9 +102,9 @@ def test_the_first_bad_row_is_found_in_any_block() -> None:
 
 
 def test_size_and_classes_come_from_whatever_is_there() -> None:
-    assert (View(embedding=np.ones((3, 2))).n, View(embedding=np.ones((3, 2))).classes) == (3, None)
+    assert (View(embedding=np.ones((3, 2))).n, View(embedding=np.ones((3, 2))).class_count) == (3, None)
     assert View(committee=np.ones((5, 3, 2)) / 2).n == 3
-    assert View(committee=np.ones((5, 3, 2)) / 2).classes == 2
+    assert View(committee=np.ones((5, 3, 2)) / 2).class_count == 2
     assert View(proba=np.empty((0, 2))).n == 0
     view = View(proba=P, seen_embedding=np.empty((0, 9)))
     assert [name for name in FIELDS if view.has(name)] == ["proba", "seen_embedding"]
@@ -167,6 +167,19 @@ def test_new_fields_refuse_what_they_cannot_hold(name: str, value: Any, words: s
 def test_take_refuses_rows_that_are_none(rows: Any) -> None:
     with pytest.raises(ViewError, match="rows"):
         View(**arrays(10)).take(rows)
+
+
+def test_labels_become_columns_where_classes_are_given() -> None:
+    view = View(proba=[[0.2, 0.8]], seen_y=["yes", "no", "perhaps"], classes=np.array(["no", "yes"], dtype=object))
+    assert view.seen_y is not None
+    assert view.seen_y.tolist() == [1, 0, -1]
+    assert view.take([0, 0]).seen_y is view.seen_y
+    with pytest.raises(ViewError, match="classes repeats"):
+        View(proba=[[0.2, 0.8]], classes=["a", "a"])
+    with pytest.raises(ViewError, match="C=3"):
+        View(proba=[[0.2, 0.8]], classes=["a", "b", "c"])
+    with pytest.raises(ViewError, match="of one kind"):
+        View(proba=[[0.2, 0.8]], seen_y=[0, 1], classes=["a", "b"])
 
 
 def test_a_view_cannot_be_changed() -> None:
