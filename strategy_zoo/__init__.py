@@ -12,12 +12,13 @@ from strategy_zoo.errors import SpellingError, UnknownStrategyError, UnmetNeedEr
 from strategy_zoo.plain import Plain
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import catalogue, names, register
+from strategy_zoo.space import Space
 from strategy_zoo.spelling import get
 from strategy_zoo.strategies.mix import Mix
 from strategy_zoo.strategies.narrow import Narrow
 from strategy_zoo.strategy import Strategy
 from strategy_zoo.stream import Stream, StreamStrategy
-from strategy_zoo.synthesis import Space, Synthesis, synthesise
+from strategy_zoo.synthesis import Synthesis, SynthesisStrategy, synthesise
 from strategy_zoo.view import FIELDS, View
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Stream",
     "StreamStrategy",
     "Synthesis",
+    "SynthesisStrategy",
     "UnknownStrategyError",
     "UnmetNeedError",
     "View",

@@ -50,11 +50,12 @@ def read(name: str, value: Any, known: dict[str, tuple[int, str]]) -> NDArray[An
     """One field of a view as a checked read-only array; `known` gathers the sizes seen so far and who showed them."""
     array = _convert(name, value)
     _check_shape(name, array, AXES[name], known)
-    _check_finite(name, array)
     if name in _SIMPLEX:
         _check_simplex(name, array)
-    elif name in _RANGES:
-        _check_range(name, array)
+    else:
+        _check_finite(name, array)
+        if name in _RANGES:
+            _check_range(name, array)
     return frozen(array)
 
 
@@ -80,13 +81,15 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _convert(name: str, value: Any) -> NDArray[Any]:
-    if np.ma.is_masked(value):
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ViewError(f"{name} is a masked array with hidden values; fill them or drop these rows first")
     if name in ("seen_y", "classes"):
         return np.asarray(value)
     wanted = np.float32 if name in _SINGLE else np.float64
     try:
         raw = np.asarray(value)
+        if raw.dtype == wanted:
+            return raw
         if raw.dtype.kind == "c":
             raise TypeError("complex numbers")
         # What overflows float32 becomes infinite here and is reported with its row below.
@@ -153,21 +156,23 @@ def _check_simplex(name: str, array: NDArray[np.float64]) -> None:
     flat = array.reshape(-1, array.shape[-1])
     negative, off, ones = 0, 0, np.ones(array.shape[-1])
     first_negative, first_off = "", ""
-    for start, block in _blocks(flat):
-        if block.min(initial=0.0) < 0:
-            lowest = block.min(axis=1)
-            bad = np.flatnonzero(lowest < 0)
-            if not negative:
-                at = int(bad[0])
-                first_negative = f"{_place(array, start + at)}, minimum {lowest[at]:.3g}"
-            negative += len(bad)
-        with np.errstate(over="ignore", invalid="ignore"):  # huge numbers are reported as a wrong sum
+    with np.errstate(over="ignore", invalid="ignore"):  # huge numbers are reported as a wrong sum
+        for start, block in _blocks(flat):
             total = block @ ones
-        bad = np.flatnonzero(~(np.abs(total - 1) <= _SUM_TOLERANCE))
-        if len(bad):
-            if not off:
+            # Written so that NaN is no good sum either, and that a good block costs three small passes.
+            if block.min(initial=0.0) >= 0 and np.abs(total - 1).max(initial=0.0) <= _SUM_TOLERANCE:
+                continue
+            bad = np.flatnonzero((block < 0).any(axis=1))
+            if len(bad) and not negative:
+                at = int(bad[0])
+                first_negative = f"{_place(array, start + at)}, minimum {block[at].min():.3g}"
+            negative += len(bad)
+            bad = np.flatnonzero(~(np.abs(total - 1) <= _SUM_TOLERANCE))
+            if len(bad) and not off:
                 first_off = f"{_place(array, start + int(bad[0]))}, sum {total[bad[0]]:.4g}"
             off += len(bad)
+    if negative or off:
+        _check_finite(name, array)  # the better reason, where it is one; a row that sums to 1 holds no NaN
     if negative:
         raise ViewError(
             f"{name} has {negative} row(s) with negative values (first: {first_negative}); "

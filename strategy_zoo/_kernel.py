@@ -190,7 +190,7 @@ class Coverage:
             column = self._column[some]
             inside = np.flatnonzero(column >= 0)
             rise[inside, column[inside]] = 0
-            own = self._full - self._reached[some].astype(np.float64)
+            own = np.maximum(self._full - self._reached[some].astype(np.float64), 0)
             if self._weight is not None:
                 own *= self._weight[some]
             others = np.maximum(many - (column >= 0), 1)

@@ -78,13 +78,13 @@ def _checked(label: str, answer: Any, size: int, n: int) -> Proposal:
     rows = answer.rows
     if len(rows) != n:
         raise ZooError(f"{label} answered with {len(rows)} rows, expected exactly {n}; repair the strategy")
-    if rows.min() < 0 or rows.max() >= size:
+    ordered = np.sort(rows)
+    if ordered[0] < 0 or ordered[-1] >= size:
         bad = int(rows[(rows < 0) | (rows >= size)][0])
         raise ZooError(f"{label} answered with row {bad}, expected rows from 0 to {size - 1}; repair the strategy")
-    if len(np.unique(rows)) != n:
-        values, counts = np.unique(rows, return_counts=True)
+    repeats = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(repeats):
         raise ZooError(
-            f"{label} answered with row {values[counts > 1][0]} more than once, expected {n} different rows; "
-            "repair the strategy"
+            f"{label} answered with row {repeats[0]} more than once, expected {n} different rows; repair the strategy"
         )
     return answer

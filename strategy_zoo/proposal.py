@@ -40,7 +40,7 @@ class Proposal:
             raise ZooError(f"rows have shape {rows.shape} and type {rows.dtype}, expected whole numbers [n]")
         self._keep("rows", rows, np.int64, len(rows))
         self._keep("score", self.score, np.float64, len(rows))
-        self._keep("part", np.zeros(len(rows)) if self.part is None else self.part, np.int64, len(rows))
+        self._keep("part", np.zeros(len(rows), np.int64) if self.part is None else self.part, np.int64, len(rows))
         if self.probability is not None:
             self._keep("probability", self.probability, np.float64, len(rows))
             if np.any((self.probability <= 0) | (self.probability > 1)):

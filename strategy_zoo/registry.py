@@ -80,7 +80,7 @@ def names() -> list[str]:
     """The names of all strategies, sorted.
 
     >>> names()[:3]
-    ['badge', 'balanced_margin', 'cluster_margin']
+    ['ascend_uncertainty', 'badge', 'bait']
     """
     _load()
     return sorted(_classes)

@@ -56,9 +56,14 @@ class Strategy:
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
         """The n rows that are wanted most (n at most U); for validated input use `strategy_zoo.propose`."""
+        step = block_rows(view)
+        if view.n <= step:
+            score = self._checked(self.score(view, rng), 0, view.n)
+            rows = top(score, n)
+            return Proposal(rows, score[rows])
         best = TopRows(n)
-        for start in range(0, view.n, step := block_rows(view)):
-            block = view.block(start, start + step) if step < view.n else view
+        for start in range(0, view.n, step):
+            block = view.block(start, start + step)
             best.add(self._checked(self.score(block, rng), start, block.n), start)
         return Proposal(*best.result())
 

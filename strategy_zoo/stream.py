@@ -50,8 +50,8 @@ class StreamStrategy(Strategy):
     The budget is that of Žliobaitė, Bifet, Pfahringer and Holmes 2014, Active Learning With Drifting Streaming Data:
     the number of labels in the last w rows is estimated by u ← u (w - 1) / w + asked, and while u / w is not below
     the share nothing is asked. Their w is `window`; it is stretched to 10 / share rows where it is shorter, since a
-    window in which less than ten labels fit lets more through than the share (a tenth of a label in the window lets
-    one through). With a share of 1 there is no limit, with 0 nothing is asked.
+    window in which less than ten labels fit lets more through than the share. With a share of 1 there is no limit,
+    with 0 nothing is asked.
 
     Parameters
     ----------

@@ -20,10 +20,11 @@ import numpy as np
 
 from strategy_zoo._samples import arrays
 from strategy_zoo.errors import ZooError
+from strategy_zoo.space import Space
 from strategy_zoo.spelling import get
 from strategy_zoo.strategy import Strategy
 from strategy_zoo.stream import Stream, StreamStrategy
-from strategy_zoo.synthesis import Space, Synthesis, SynthesisStrategy, synthesise
+from strategy_zoo.synthesis import Synthesis, SynthesisStrategy, synthesise
 from strategy_zoo.view import View
 
 Check = Callable[[Strategy], None]

@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo.registry import register
+from strategy_zoo.space import Space
 from strategy_zoo.strategy import choice, whole
-from strategy_zoo.synthesis import F8, Rows, Space, Synthesis, SynthesisStrategy, answers, distinct, doubt, filled
+from strategy_zoo.synthesis import F8, Rows, Synthesis, SynthesisStrategy, answers, distinct, doubt, filled
 from strategy_zoo.view import View
 
 _FIRST_REACH = 0.1  # of the width of each column

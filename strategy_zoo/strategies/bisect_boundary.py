@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from strategy_zoo._grid import lengths, snap, to_row
 from strategy_zoo._narrowing import subset
 from strategy_zoo.registry import register
+from strategy_zoo.space import Space
 from strategy_zoo.strategy import whole
-from strategy_zoo.synthesis import F8, Rows, Space, Synthesis, SynthesisStrategy, answers, distinct, doubt, filled
+from strategy_zoo.synthesis import F8, Rows, Synthesis, SynthesisStrategy, answers, distinct, doubt, filled
 from strategy_zoo.view import View
 
 _MOST_ENDS = 2_000  # points between which pairs are formed

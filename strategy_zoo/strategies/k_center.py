@@ -89,7 +89,7 @@ class KCenter(Strategy):
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         compared = L if L <= _FEW else _FEW + 0.05 * (L - _FEW)  # of the labelled rows, on average
-        return float(U * (compared * (0.04 * D + 1.2) + n * (0.45 * D + 3) + 6 * D))
+        return float(U * (compared * (0.04 * D + 1.2) + n * (0.45 * D + 3) + 6 * D) + 100_000)
 
 
 def _farthest(distance: F8, known: NDArray[np.bool_], points: F4, squared: F8, others: F4) -> int:

@@ -190,7 +190,7 @@ def test_unknown_names_offer_the_nearest_ones_and_print_without_quotes() -> None
     assert str(caught.value).startswith("no strategy is called 'margn'; did you mean margin")
     assert isinstance(caught.value, KeyError)
     assert isinstance(caught.value, ValueError)
-    with pytest.raises(UnknownStrategyError, match="there are badge, balanced_margin"):
+    with pytest.raises(UnknownStrategyError, match="there are ascend_uncertainty, badge"):
         get("zzzzzz")
     with pytest.raises(UnknownStrategyError, match="entropy"):
         get("mix(margin=0.5, entropi=0.5)")
