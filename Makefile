@@ -46,5 +46,11 @@ slow: $(VENV)/.test
 crash: $(VENV)/.test
 	$(PY) -m pytest -q -m slow tests/metadata_store
 
+# About an hour on idle cores.
+bench: $(VENV)/.test
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[peers]"
+	$(PY) -m benchmarks.micro all --again
+	$(PY) -m benchmarks.readme
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build metaal_demo

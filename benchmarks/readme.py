@@ -1,4 +1,4 @@
-"""The results section of README, from the committed results; ``--check`` fails if README says anything else.
+"""The results section of README and docs/speed.md, from the committed results; ``--check`` fails if they differ.
 
 python -m benchmarks.readme [--check]
 """
@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import wilcoxon
 
+from benchmarks.micro import tables
 from benchmarks.record import RESULTS, read_result
 from metaal.result import Result
 
 README = Path(__file__).parent.parent / "README.md"
+SPEED = README.parent / "docs" / "speed.md"
 START, END = "<!-- results -->", "<!-- /results -->"
 
 
@@ -105,11 +107,55 @@ def _verdicts(result: Result, main: str) -> list[str]:
     return [f"At p < .05 `{main}` is {'; '.join(found)}."]
 
 
+_SHOWN = ("margin", "entropy", "bald", "k_center", "badge", "typiclust", "prob_cover", "max_herding", "clue", "falcun")
+
+
+def speed() -> str:
+    """How long strategies take beside their peers, in one table; the whole of it is docs/speed.md."""
+    ours, pairs = tables.paired(RESULTS)
+    packages = list(dict.fromkeys(package for _, package, _ in pairs))
+    lines = [
+        "CPU seconds of one choice of 100 rows among 100,000 of 32 columns and 10 classes, on one core, within 8 GiB",
+        "and 40 s (`python -m benchmarks.micro`; [docs/speed.md](docs/speed.md) has every strategy, size and peer).",
+        "",
+        "| strategy | metaal | " + " | ".join(tables.SHORT.get(package, package) for package in packages) + " |",
+        "|---|---|" + "---|" * len(packages),
+    ]
+    for name in _SHOWN:
+        cells = []
+        for package in packages:
+            calls = [rows for (strategy, peer, _), rows in pairs.items() if (strategy, peer) == (name, package)]
+            cells.append("; ".join(tables.spent(row) for rows in calls for row in rows if row["U"] == 100_000) or "–")
+        lines.append(f"| `{name}` | {tables.spent(ours[name, 100_000])} | {' | '.join(cells)} |")
+    compared, slower = tables.slower(RESULTS)
+    worst = "; ".join(f"`{s}` at {u:,} rows ({p}, {r:.2g}×)" for s, p, u, r in slower)
+    lines += [
+        "",
+        f"Of {compared} comparisons at 1,000, 10,000 and 100,000 rows in which both finished, ours is slower in "
+        f"{len(slower)}{': ' + worst if worst else ''}.",
+    ]
+    return "\n".join(lines)
+
+
+def speed_page() -> str:
+    """docs/speed.md: every table of the micro-benchmarks."""
+    facts = json.loads((RESULTS / "micro_peers.json").read_text(encoding="utf-8"))
+    machine = ", ".join(f"{key} {value}" for key, value in facts["machine"].items())
+    versions = ", ".join(f"{key} {value}" for key, value in facts["versions"].items())
+    return (
+        "# How fast the strategies are\n\n<!-- written by python -m benchmarks.readme; do not edit -->\n\n"
+        f"Measured by `python -m benchmarks.micro all`, each call in a process of its own. Machine: {machine}. "
+        f"Versions: {versions}.\n\n" + tables.markdown("all") + "\n"
+    )
+
+
 def section() -> str:
     """Everything between the marks."""
     parts = [digits()]
     if (RESULTS / "learned_policy_dev.csv").exists():
         parts.append(dev())
+    if (RESULTS / "micro_peers.csv").exists():
+        parts.append(speed())
     return "\n\n".join(parts)
 
 
@@ -118,11 +164,14 @@ def main() -> None:
     start, end = text.index(START) + len(START), text.index(END)
     wanted = f"{text[:start]}\n{section()}\n{text[end:]}"
     if "--check" in sys.argv[1:]:
+        if SPEED.read_text(encoding="utf-8") != speed_page():
+            sys.exit("docs/speed.md differs from benchmarks/results; run python -m benchmarks.readme")
         if wanted != text:
             sys.exit("README's results differ from benchmarks/results; run python -m benchmarks.readme")
         print("README's results are those of benchmarks/results")
         return
     README.write_text(wanted, encoding="utf-8")
+    SPEED.write_text(speed_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

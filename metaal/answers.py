@@ -74,7 +74,7 @@ def told(state: RunState, labels: Any, ids: Any) -> tuple[np.ndarray, np.ndarray
         keys, of = asked_ids(state, ids), "one for each of the ids"
     if isinstance(labels, str) or (np.ndim(labels) == 0 and np.isscalar(labels)):
         labels = [labels]
-    values = check_labels(labels, len(keys), of=of)
+    values = check_labels(labels, len(keys), of=of, width=label_width(state))
     if not len(values) and len(query):
         raise InputError("labels: none were passed; skip() rows that cannot be labelled")
     for key in keys.tolist():
@@ -84,6 +84,12 @@ def told(state: RunState, labels: Any, ids: Any) -> tuple[np.ndarray, np.ndarray
     late = sum(state.asked_in[key] < state.loop for key in keys.tolist())
     counts = {**count(state, "oracle.told", len(keys)), **count(state, "oracle.late", late)}
     return keys, values, counts | _surprise(state, dict(zip(keys.tolist(), values.tolist(), strict=True)))
+
+
+def label_width(state: RunState) -> int | None:
+    """Labels of a row in a multi-label task, as the last query showed; None where a row has one label."""
+    shown = state.asks[-1].arrays.get("query.label_proba") if state.asks else None
+    return None if shown is None else int(shown.shape[1])
 
 
 def same_kind(state: RunState, labels: np.ndarray) -> None:

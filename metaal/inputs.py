@@ -108,15 +108,29 @@ def among(ids: np.ndarray, keys: Collection[Any]) -> np.ndarray:
     return np.isin(ids, np.array(list(keys)))
 
 
-def check_labels(labels: Any, count: int, *, of: str) -> np.ndarray:
-    """Labels [n] of one kind, without missing ones."""
-    array = plain_array("labels", labels)
+def check_labels(labels: Any, count: int, *, of: str, width: int | None = None) -> np.ndarray:
+    """Labels [n] of one kind, none missing; i8[n, K] of 0 and 1 where ``width`` says that a row has K labels."""
+    array = plain_array("labels", labels) if width is None else _label_table(labels, width)
     if len(array) != count:
         raise InputError(f"labels: got {len(array)}, expected {count} ({of}); pass ids= to label only some of the rows")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         first = int(np.flatnonzero(~np.isfinite(array))[0])
         raise InputError(f"labels: entry {first} is {array[first]}; leave rows without a label out, or skip() them")
     return array
+
+
+def _label_table(labels: Any, width: int) -> np.ndarray:
+    rows = labels if hasattr(labels, "__array__") or not isinstance(labels, Iterable) else list(labels)
+    try:
+        array = np.asarray(rows)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0)
+    if array.ndim != 2 or array.shape[1] != width or array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        raise InputError(
+            f"labels: got {array.dtype} of shape {array.shape}, expected {width} zeros and ones for each row, as "
+            f"label_proba had {width} columns"
+        )
+    return array.astype(np.int64)
 
 
 def check_count(n: Any, *, name: str = "n", meaning: str = "rows to ask for") -> int:

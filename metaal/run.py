@@ -333,7 +333,7 @@ class Run:
         Parameters
         ----------
         labels : (n,) whole numbers, text, truth values or numbers
-            One for each id.
+            One for each id; in a multi-label task (``ask`` had ``label_proba``) a row (K,) of 0 and 1 for each.
         ids : (n,) array, optional
             The rows they belong to. Default: all rows of the pending query, in its order.
         seconds : mapping or float, optional
@@ -372,7 +372,8 @@ class Run:
         state = self._state
         answers.check_turn(state, "change")
         keys = answers.asked_ids(state, ids)
-        values = check_labels(labels, len(keys), of="one for each of the ids")
+        width = answers.label_width(state)
+        values = check_labels(labels, len(keys), of="one for each of the ids", width=width)
         answers.refuse(keys, lambda key: key not in state.labels, "has no label yet; tell() it")
         answers.same_kind(state, values)
         counts = answers.count(state, "oracle.changed", len(keys))

@@ -167,8 +167,10 @@ class Turn:
             "preview.strategy": np.array(list(previews), dtype=str),
             "preview.features": np.array(list(previews.values())).reshape(len(previews), len(PROPOSAL)),
         }
-        if self.view.proba is not None:
-            self.arrays["query.proba"] = self.view.proba[rows]
+        for name in ("proba", "label_proba"):
+            shown = getattr(self.view, name)
+            if shown is not None:
+                self.arrays[f"query.{name}"] = shown[rows]
         return Query(
             self.ids[rows],
             self.loop,

@@ -14,6 +14,7 @@ from strategy_zoo._uncertainty import F8, entropies, margins
 Rows = NDArray[np.int64]
 
 _STEPS = float(1 << 20)  # a power of two: multiplying and dividing by it is exact
+_ROUNDING = 1e-12  # nats: less than this is what rounding leaves where all members agree
 
 
 def consensus(committee: F8) -> F8:
@@ -48,8 +49,12 @@ def information(committee: F8) -> F8:
     for member in committee[1:]:
         expected += entropies(member)
     expected /= len(committee)
-    # Rounding may leave a hair below zero where all members agree.
-    return np.maximum(entropies(consensus(committee)) - expected, 0)
+    return cleaned(entropies(consensus(committee)) - expected)
+
+
+def cleaned(nats: F8) -> F8:
+    """A divergence without what rounding leaves where it is zero, so that rows on which all members agree tie."""
+    return np.where(nats > _ROUNDING, nats, 0.0)
 
 
 def refined(primary: F8, committee: F8) -> F8:

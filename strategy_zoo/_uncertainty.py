@@ -8,6 +8,18 @@ from numpy.typing import NDArray
 F8 = NDArray[np.float64]
 
 _BLOCK = 1 << 18  # entries
+_NEVER = -1e9  # no logarithm of a number above 0, with noise at beta = 1e-6, is as low
+
+
+def highest(proba: F8) -> F8:
+    """Largest probability of each row."""
+    if proba.shape[1] > 32:
+        return np.asarray(proba.max(axis=1))
+    # Column by column: several times faster than a maximum over short rows.
+    out = proba[:, 0].copy()
+    for column in range(1, proba.shape[1]):
+        np.maximum(out, proba[:, column], out=out)
+    return out
 
 
 def margins(proba: F8) -> F8:
@@ -35,3 +47,12 @@ def entropies(proba: F8) -> F8:
         # The logarithm of 1 stands in where p = 0, because p log p goes to 0 there.
         out[start : start + step] = -(block * np.log(np.where(block > 0, block, 1.0))).sum(axis=1)
     return out
+
+
+def powered(weight: F8, beta: float, rng: np.random.Generator) -> F8:
+    """Scores whose n largest are rows drawn without replacement, with chances in proportion to weight ** beta.
+
+    Rows without weight come after all others, by chance among themselves.
+    """
+    some = weight > 0
+    return np.where(some, np.log(np.where(some, weight, 1.0)), _NEVER) + rng.gumbel(size=len(weight)) / beta

@@ -97,7 +97,8 @@ class Campaign:
             yield row, answer
 
     def wants(self, name: str) -> bool:
-        return not self.only or name in self.only
+        """Whether a strategy, by name or by spelling, was asked for."""
+        return not self.only or name.split("(")[0] in self.only
 
 
 def _nothing(*_: Any) -> None:
@@ -176,7 +177,9 @@ def peers(
             base = {"sizes": given, "cpu_seconds": cpu_seconds, "gibibytes": gibibytes, "enough": 2.0}
             row = {"strategy": name, "package": OURS, "call": name, "U": rows}
             here = {"kind": "ours", "strategy": name, **base}
-            yield {"work": [(row, here if name in known else {"kind": "known", "status": "not here yet"})]}
+            yield {
+                "work": [(row, here if name.split("(")[0] in known else {"kind": "known", "status": "not here yet"})]
+            }
             for pair in PAIRS:
                 if pair.strategy == name:
                     row = {"strategy": name, "package": pair.package, "call": pair.call, "U": rows}

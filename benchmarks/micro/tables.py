@@ -10,7 +10,7 @@ from benchmarks.micro.calibration import NEAR
 from benchmarks.micro.campaigns import COLUMNS, KEYS, OURS
 from benchmarks.micro.harness import RESULTS, Table
 
-_SHORT = {"scikit-activeml": "scikit-activeml", "modAL-python": "modAL", "small-text": "small-text"}
+SHORT = {"scikit-activeml": "scikit-activeml", "modAL-python": "modAL", "small-text": "small-text"}
 
 
 def markdown(which: str = "all", folder: Path = RESULTS) -> str:
@@ -50,22 +50,43 @@ def batch(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
+Pair = tuple[str, str, str]
+
+
+def paired(folder: Path) -> tuple[dict[tuple[str, int], dict[str, Any]], dict[Pair, list[dict[str, Any]]]]:
+    """Our rows by strategy and size; the peers' rows by strategy, package and call, in the order of the sizes."""
+    found = rows("peers", folder)
+    ours = {(row["strategy"], row["U"]): row for row in found if row["package"] == OURS}
+    theirs: dict[Pair, list[dict[str, Any]]] = {}
+    for row in sorted(found, key=lambda row: int(row["U"])):
+        if row["package"] != OURS:
+            theirs.setdefault((row["strategy"], row["package"], row["call"]), []).append(row)
+    return ours, theirs
+
+
 def peers(folder: Path) -> str:
     """One line a pair: our seconds, theirs, and how much faster ours is, at each size."""
-    found = rows("peers", folder)
-    sizes = sorted({r["U"] for r in found})
-    ours = {(r["strategy"], r["U"]): r for r in found if r["package"] == OURS}
-    pairs = dict.fromkeys((r["strategy"], r["package"], r["call"]) for r in found if r["package"] != OURS)
-    by_key = {(r["strategy"], r["package"], r["call"], r["U"]): r for r in found}
+    ours, theirs = paired(folder)
+    sizes = sorted({size for _, size in ours})
     head = ["strategy", "peer", *(f"{size:,} rows" for size in sizes)]
     lines = []
-    for strategy, package, call in pairs:
-        cells = []
-        for size in sizes:
-            us, them = ours.get((strategy, size)), by_key.get((strategy, package, call, size))
-            cells.append(_against(us, them))
-        lines.append([f"`{strategy}`", f"{_SHORT.get(package, package)} `{call}`", *cells])
+    for (strategy, package, call), measured in theirs.items():
+        by_size = {row["U"]: row for row in measured}
+        cells = [_against(ours.get((strategy, size)), by_size.get(size)) for size in sizes]
+        lines.append([f"`{strategy}`", f"{SHORT.get(package, package)} `{call}`", *cells])
     return "CPU seconds, ours / theirs (how many times faster ours is).\n\n" + _table(head, lines)
+
+
+def slower(folder: Path) -> tuple[int, list[tuple[str, str, int, float]]]:
+    """How many comparisons have seconds on both sides; those in which ours are more: strategy, peer, rows, ratio."""
+    ours, theirs = paired(folder)
+    ratios = [
+        (strategy, SHORT.get(package, package), int(row["U"]), faster(ours.get((strategy, row["U"])), row))
+        for (strategy, package, _), measured in theirs.items()
+        for row in measured
+    ]
+    known = [(strategy, package, size, ratio) for strategy, package, size, ratio in ratios if ratio is not None]
+    return len(known), [found for found in known if found[3] < 1]
 
 
 def faster(us: dict[str, Any] | None, them: dict[str, Any] | None) -> float | None:
@@ -77,10 +98,10 @@ def faster(us: dict[str, Any] | None, them: dict[str, Any] | None) -> float | No
 
 def _against(us: dict[str, Any] | None, them: dict[str, Any] | None) -> str:
     ratio = faster(us, them)
-    return f"{_spent(us)} / {_spent(them)}" + (f" ({ratio:.2g}×)" if ratio is not None else "")
+    return f"{spent(us)} / {spent(them)}" + (f" ({ratio:.2g}×)" if ratio is not None else "")
 
 
-def _spent(row: dict[str, Any] | None) -> str:
+def spent(row: dict[str, Any] | None) -> str:
     if row is None:
         return "–"
     if row["status"] == "ok" and row["strategy"].startswith("stream_"):

@@ -32,7 +32,8 @@ class Calibrated(Strategy):
     within [1/20, 20]. As few labels often ask for an extreme T, the loss has a term prior * (b - 1 - log b) with
     b = 1 / T, which is smallest at T = 1 and which `prior` labels outweigh; the paper, with thousands of labels, has
     none. The loss is convex in b, so the fit is exact. With nothing labelled T = 1. If the other strategy reads
-    `seen_proba` too, it sees it at the same temperature. Zeros and ones stay what they are.
+    `seen_proba` too, it sees it at the same temperature. Zeros and ones stay what they are. Labels that are
+    none of the view's `classes`, where it holds them, are left out of the fit.
 
     The spelling is ``calibrated(entropy)`` or ``calibrated(entropy, prior=0.0)``.
 
@@ -105,8 +106,10 @@ class Calibrated(Strategy):
 
     def temperature(self, view: View) -> float:
         """The temperature T that is fitted on what is labelled; 1 with nothing labelled."""
-        proba = field_of(view, "seen_proba")
-        label = _columns(field_of(view, "seen_y"), proba.shape[1])
+        proba, label = field_of(view, "seen_proba"), field_of(view, "seen_y")
+        if view.has("classes"):  # then the view has turned labels into columns, and -1 is a label of no class
+            proba, label = proba[label >= 0], label[label >= 0]
+        label = _columns(label, proba.shape[1])
         return _fit(np.log(np.maximum(proba, _FLOOR)), label, self.prior) if len(label) else 1.0
 
     def _shown(self, view: View, temperature: float) -> View:
@@ -136,8 +139,8 @@ def _columns(seen_y: NDArray[Any], classes: int) -> NDArray[np.int64]:
     bad = np.flatnonzero((seen_y < 0) | (seen_y >= classes) | (seen_y != np.floor(seen_y))) if numeric else [0]
     if len(bad):
         raise ViewError(
-            f"seen_y is {seen_y[bad[0]]!r} in row {bad[0]}, expected columns of proba, whole numbers from 0 to "
-            f"{classes - 1}; pass np.searchsorted(model.classes_, labels)"
+            f"seen_y is {seen_y[bad[0]]!r} in row {bad[0]} (type {seen_y.dtype}), expected columns of proba, whole "
+            f"numbers from 0 to {classes - 1}; pass classes=model.classes_ to View, which turns labels into columns"
         )
     return seen_y.astype(np.int64)
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from strategy_zoo._grid import blocks
 from strategy_zoo._uncertainty import F8
 from strategy_zoo.errors import SpellingError
 from strategy_zoo.registry import register
@@ -54,12 +55,15 @@ class ExpectedGradientLength(Strategy):
     bias: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bias, bool):
+        if not isinstance(self.bias, bool | np.bool_):
             raise SpellingError(f"{self.name}: bias is {literal(self.bias)[:60]}, expected True or False")
+        object.__setattr__(self, "bias", bool(self.bias))
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         # Squares of float32 numbers are exact in float64, and numpy adds a row's in one order, whatever the threads.
-        squared = np.square(field_of(view, "embedding"), dtype=np.float64).sum(axis=1)
+        squared = np.empty(view.n)
+        for start, block in blocks(field_of(view, "embedding")):
+            squared[start : start + len(block)] = np.square(block).sum(axis=1)
         return _residual(field_of(view, "proba")) * np.sqrt(squared + 1 if self.bias else squared)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from strategy_zoo._uncertainty import highest
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, field_of
 from strategy_zoo.view import View
@@ -38,7 +39,7 @@ class LeastConfidence(Strategy):
     reference: ClassVar[str] = "Lewis and Gale 1994, A Sequential Algorithm for Training Text Classifiers"
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        return 1 - field_of(view, "proba").max(axis=1)
+        return 1 - highest(field_of(view, "proba"))
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         return float(U * (C + 3))

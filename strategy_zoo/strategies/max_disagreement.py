@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strategy_zoo._committee import consensus
+from strategy_zoo._committee import cleaned, consensus
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, field_of
 from strategy_zoo.view import View
@@ -49,13 +49,13 @@ class MaxDisagreement(Strategy):
         mean = consensus(committee)
         # Where the mean is 0 every member is 0, and where a member is 0 its term is 0: logarithms of 1 stand in.
         of_mean = np.log(np.where(mean > 0, mean, 1.0))
-        worst = np.zeros(view.n)  # a divergence isn't negative; rounding may leave a hair below
+        worst = np.zeros(view.n)
         for member in committee:
             excess = np.log(np.where(member > 0, member, 1.0))
             excess -= of_mean
             excess *= member
             np.maximum(worst, excess.sum(axis=1), out=worst)
-        return worst
+        return cleaned(worst)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
         return float(U * (C * (20 * M + 20) + 3 * M))

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategy_zoo._committee import information
+from strategy_zoo._uncertainty import powered
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, field_of, real
 from strategy_zoo.view import View
-
-_TINY = 1e-300
 
 
 @register
@@ -24,6 +23,7 @@ class PowerBald(Strategy):
     Parameters
     ----------
     beta : 1e-6 to 1e6, no unit. Coldness: near 0 the rows are random, at large values they are those of bald.
+        A row whose BALD is 0 comes only when no other is left.
 
     Examples
     --------
@@ -55,9 +55,7 @@ class PowerBald(Strategy):
         object.__setattr__(self, "beta", real(self.name, "beta", self.beta, 1e-6, 1e6))
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        # A row on which all members agree has weight 0; the floor keeps its log-score finite and last.
-        wish = np.maximum(information(field_of(view, "committee")), _TINY)
-        return np.log(wish) + rng.gumbel(size=view.n) / self.beta
+        return powered(information(field_of(view, "committee")), self.beta, rng)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
         return float(U * (C * (20 * M + 20) + 3 * M + 40))

@@ -8,12 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strategy_zoo._uncertainty import entropies
+from strategy_zoo._uncertainty import entropies, powered
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, field_of, real
 from strategy_zoo.view import View
-
-_TINY = 1e-300
 
 
 @register
@@ -24,6 +22,7 @@ class PowerEntropy(Strategy):
     Parameters
     ----------
     beta : 1e-6 to 1e6, no unit. Coldness: near 0 the rows are random, at large values they are those of entropy.
+        A row whose entropy is 0 comes only when no other is left.
 
     Examples
     --------
@@ -54,9 +53,7 @@ class PowerEntropy(Strategy):
         object.__setattr__(self, "beta", real(self.name, "beta", self.beta, 1e-6, 1e6))
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        # A certain row has weight 0, log-score minus infinity; the floor keeps it finite and last.
-        wish = np.maximum(entropies(field_of(view, "proba")), _TINY)
-        return np.log(wish) + rng.gumbel(size=view.n) / self.beta
+        return powered(entropies(field_of(view, "proba")), self.beta, rng)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         return float(U * (20 * C + 40))

@@ -31,7 +31,7 @@ class ValueOfInformation(Strategy):
 
     Parameters
     ----------
-    cost_matrix : C rows of C numbers from 0 to 1e9, cost_matrix[i][j] being the cost of answering j where i is true, in
+    costs : C rows of C numbers from 0 to 1e9, costs[i][j] being the cost of answering j where i is true, in
         any unit; None: 1 for each mistake, 0 otherwise.
     candidates : 1 to 1,000,000. Rows of least margin that are looked at.
 
@@ -42,7 +42,7 @@ class ValueOfInformation(Strategy):
     ...     sure, torn = [[[1.0, 0.0]], [[0.0, 1.0]]], [[[0.5, 0.5]], [[0.5, 0.5]]]
     ...     return [torn if row == 1 else sure for row in rows]
     >>> view = strategy_zoo.View(proba=[[0.6, 0.4], [0.5, 0.5]], lookahead=lookahead)
-    >>> costly = "value_of_information(cost_matrix=((0, 1), (20, 0)))"
+    >>> costly = "value_of_information(costs=((0, 1), (20, 0)))"
     >>> answer = strategy_zoo.propose(costly, view, 2, np.random.default_rng(0))
     >>> answer.rows.tolist(), answer.score.tolist()
     ([0, 1], [0.0, -5.25])
@@ -63,23 +63,23 @@ class ValueOfInformation(Strategy):
         "Active Learning"
     )
 
-    cost_matrix: tuple[tuple[float, ...], ...] | None = None
+    costs: tuple[tuple[float, ...], ...] | None = None
     candidates: int = 64
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cost_matrix", _costs(self.cost_matrix))
+        object.__setattr__(self, "costs", _costs(self.costs))
         object.__setattr__(self, "candidates", whole(self.name, "candidates", self.candidates, 1, 1_000_000))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
         classes = field_of(view, "proba").shape[1]
-        if self.cost_matrix is None:
+        if self.costs is None:
             return least_expected_loss(view, n, self.candidates, _mistakes)
-        if len(self.cost_matrix) != classes:
+        if len(self.costs) != classes:
             raise ViewError(
-                f"proba has {classes} classes, but cost_matrix is {len(self.cost_matrix)} x {len(self.cost_matrix)}; "
+                f"proba has {classes} classes, but costs is {len(self.costs)} x {len(self.costs)}; "
                 "give it one row and one column for each class"
             )
-        costs = np.array(self.cost_matrix)
+        costs = np.array(self.costs)
 
         def loss(ahead: F8) -> F8:
             out = np.zeros(ahead.shape[:3])
@@ -92,7 +92,7 @@ class ValueOfInformation(Strategy):
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         # What the caller's look-ahead takes is the caller's; here only its answers are added up.
-        each = 1 + 9 / C if self.cost_matrix is None else 8 + 0.4 * C
+        each = 1 + 9 / C if self.costs is None else 8 + 0.4 * C
         return float(U * (14 * C - 12) + min(U, self.candidates) * C * C * EVALUATION * each)
 
 
@@ -109,7 +109,7 @@ def _costs(given: Any) -> tuple[tuple[float, ...], ...] | None:
         rows = []
     if not rows or any(len(row) != len(rows) for row in rows) or any(isinstance(row, str) for row in given):
         raise SpellingError(
-            "value_of_information: cost_matrix is no square table, expected one row and one column for each class, "
+            "value_of_information: costs is no square table, expected one row and one column for each class, "
             "such as ((0, 1), (5, 0))"
         )
     return tuple(tuple(real("value_of_information", "a cost", cost, 0, 1e9) for cost in row) for row in rows)

@@ -97,3 +97,20 @@ def test_a_row_with_votes_can_be_asked_again_and_costs_a_second_label() -> None:
     with pytest.raises(InputError, match="already has a label"):
         run.tell([1], ids=[0])
     assert run.ask(4, ids=ids, proba=proba, votes=votes + 1).ids.size == 3  # 6 labels, of which 3 are spent
+
+
+def test_a_multi_label_task_tells_a_row_of_labels_for_each_id() -> None:
+    store = open_store("memory:")
+    proba = np.random.default_rng(0).random((12, 3))
+    run = Run("r", policy="multilabel_margin", store=store)
+    query = run.ask(2, ids=np.arange(12), label_proba=proba)
+    run.tell([[0, 1, 1], [1, 0, 0]])
+    for wrong in ([[0, 1]], [1], [[0, 1, 2]], [["a", "b", "c"]], [[0, 1], [1]]):
+        with pytest.raises(InputError, match="expected 3 zeros and ones for each row"):
+            run.change(query.ids[:1], wrong)
+    run.change(query.ids[:1], [[1, 1, 1]])
+    again = Run.resume("r", store=store)
+    assert again.labels == {query.ids[0]: [1, 1, 1], query.ids[1]: [1, 0, 0]}
+    left = np.setdiff1d(np.arange(12), query.ids)
+    seen = np.array(list(again.labels.values()))
+    assert len(again.ask(2, ids=left, label_proba=proba[left], seen_labels=seen).ids) == 2

@@ -62,14 +62,14 @@ def test_look_aheads_agree_with_sums_term_by_term(spelling: str, seed: int) -> N
 def test_value_of_information_weighs_mistakes_by_their_cost() -> None:
     view = View(**arrays(30, classes=3))
     costs = [[0, 1, 7], [2.5, 0, 1], [30, 0, 4]]
-    answer = propose(f"value_of_information(cost_matrix={costs})", view, 30, rng())
+    answer = propose(f"value_of_information(costs={costs})", view, 30, rng())
     expected = [-expected_loss("value", view, row, costs) for row in answer.rows]
     assert answer.score == pytest.approx(expected, rel=1e-9)
-    turned = propose(f"value_of_information(cost_matrix={np.transpose(costs).tolist()})", view, 30, rng())
+    turned = propose(f"value_of_information(costs={np.transpose(costs).tolist()})", view, 30, rng())
     assert np.sort(turned.score) == pytest.approx(np.sort(answer.score))  # Σ cost[i][j] q_i q_j is symmetric in q
     assert turned.rows.tolist() == answer.rows.tolist()
     plain = propose("value_of_information", view, 30, rng())
-    ones = propose("value_of_information(cost_matrix=((0, 1, 1), (1, 0, 1), (1, 1, 0)))", view, 30, rng())
+    ones = propose("value_of_information(costs=((0, 1, 1), (1, 0, 1), (1, 1, 0)))", view, 30, rng())
     assert plain.rows.tolist() == ones.rows.tolist()
     assert plain.score == pytest.approx(ones.score)
     assert plain.rows.tolist() != answer.rows.tolist()
@@ -210,10 +210,10 @@ def test_an_error_inside_the_look_ahead_reaches_the_caller() -> None:
     "text",
     [
         *("expected_error_reduction(loss='square')", "expected_error_reduction(candidates=0)"),
-        *("value_of_information(candidates=2.5)", "value_of_information(cost_matrix=3)"),
-        *("value_of_information(cost_matrix=((0, 1), (1,)))", "value_of_information(cost_matrix=((0, -1), (1, 0)))"),
-        *("value_of_information(cost_matrix=((0, 'a'), (1, 0)))", "value_of_information(cost_matrix=())"),
-        *("value_of_information(cost_matrix='ab')", "value_of_information(cost_matrix=('ab', 'cd'))"),
+        *("value_of_information(candidates=2.5)", "value_of_information(costs=3)"),
+        *("value_of_information(costs=((0, 1), (1,)))", "value_of_information(costs=((0, -1), (1, 0)))"),
+        *("value_of_information(costs=((0, 'a'), (1, 0)))", "value_of_information(costs=())"),
+        *("value_of_information(costs='ab')", "value_of_information(costs=('ab', 'cd'))"),
         *("bait(ridge=0)", "bait(oversample=5)", "bait(oversample=1.5)", "bait(ridge='1')"),
     ],
 )
@@ -222,12 +222,12 @@ def test_parameters_out_of_range_are_refused(text: str) -> None:
         get(text)
 
 
-def test_cost_matrix_must_fit_the_classes_and_reads_back() -> None:
-    strategy = get("value_of_information(cost_matrix=[[0, 1], [5, 0]])")
-    assert strategy.spelling == "value_of_information(cost_matrix=((0.0, 1.0), (5.0, 0.0)))"
+def test_costs_must_fit_the_classes_and_reads_back() -> None:
+    strategy = get("value_of_information(costs=[[0, 1], [5, 0]])")
+    assert strategy.spelling == "value_of_information(costs=((0.0, 1.0), (5.0, 0.0)))"
     assert get(strategy.spelling) == strategy
     assert strategy == type(strategy)(np.array([[0, 1], [5, 0]]))  # type: ignore[call-arg]
-    with pytest.raises(ViewError, match="proba has 4 classes, but cost_matrix is 2 x 2"):
+    with pytest.raises(ViewError, match="proba has 4 classes, but costs is 2 x 2"):
         propose(strategy, View(**arrays()), 3, rng())
     assert len(rows(strategy.spelling, View(**arrays(classes=2)), 3)) == 3
 
@@ -284,7 +284,7 @@ def test_value_of_information_agrees_with_scikit_activeml(costs: Any) -> None:
     )
     picked, utilities = other.query(x, y, model, batch_size=6, return_utilities=True)
     whole = View(proba=view.proba, lookahead=lambda some: view.lookahead(some, x[12:]))  # type: ignore[call-arg,misc]
-    answer = propose(f"value_of_information(cost_matrix={costs})", whole, 20, rng())
+    answer = propose(f"value_of_information(costs={costs})", whole, 20, rng())
     assert answer.score == pytest.approx(utilities[0][12 + answer.rows], rel=1e-9)
     assert answer.rows[:6].tolist() == (picked - 12).tolist()
 
