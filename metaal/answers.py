@@ -129,7 +129,7 @@ def _surprise(state: RunState, new: dict[Id, Any]) -> dict[str, float]:
         return {}
     places, labels = [], []
     for place, key in enumerate(ask.arrays["query.ids"].tolist()):
-        label = new.get(key, state.labels.get(key))
+        label = new.get(key, None if key in state.waiting else state.labels.get(key))  # waiting: for a second label
         if label is not None and state.asked_in.get(key) == state.loop:
             places.append(place)
             labels.append(label)

@@ -20,7 +20,9 @@ from metaal.rehearsal import suite as read_suite
 from metaal.rehearsal.playing import shared_store
 from metaal.result import Result
 from metadata_store import MemoryStore, Store
+from strategy_zoo import Strategy, register
 from strategy_zoo.plain import Rule, adopt, kept
+from strategy_zoo.registry import foreign
 
 Progress = Callable[[int, int, str], None]
 """Called with (cells done, cells in all, what was finished)."""
@@ -122,8 +124,9 @@ def _play_all(
     rows: list[dict[str, Any]] = []
     traces: dict[tuple[str, str], Trace] = {}
     jobs = min(jobs if jobs > 0 else (os.cpu_count() or 1), len(cells))
-    functions = kept(arm for policy in policies.values() for arm in policy.arms)
-    work = (joblib.delayed(play_cell)(policies, cell, store, prices, functions) for cell in cells)
+    arms = [arm for policy in policies.values() for arm in policy.arms]
+    own = kept(arms), foreign(arms)
+    work = (joblib.delayed(play_cell)(policies, cell, store, prices, *own) for cell in cells)
     for done, (cell_rows, cell_traces) in enumerate(
         joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(work), start=1
     ):
@@ -137,13 +140,21 @@ def _play_all(
 
 
 def play_cell(
-    policies: Mapping[str, Policy], cell: Task, store: Any, prices: Prices, functions: Mapping[str, Rule]
+    policies: Mapping[str, Policy],
+    cell: Task,
+    store: Any,
+    prices: Prices,
+    functions: Mapping[str, Rule],
+    classes: Sequence[type[Strategy]] = (),
 ) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Trace]]:
     """Play one task and seed with every policy; an error stays in its row.
 
-    ``functions`` are the plain functions among the policies' strategies: a worker process cannot know them by name.
+    ``functions`` and ``classes`` are the strategies among the policies' that are the caller's own: a worker process
+    cannot know them by name.
     """
     adopt(functions)
+    for cls in classes:
+        register(cls)
     rows, traces = [], {}
     opened = shared_store(store) if isinstance(store, str) else store
     for name, policy in policies.items():

@@ -16,11 +16,12 @@ import numpy as np
 
 from metaal import answers
 from metaal.actions import DEFAULT_ARM, Policy
-from metaal.errors import EmptyPoolError, InputError, OutOfTurnError
+from metaal.errors import EmptyPoolError, InputError, OutOfTurnError, PolicyError
 from metaal.history import History
 from metaal.inputs import among, check_count, check_ids, check_labels, check_number, check_tags, plain_array
 from metaal.journal import Journal
 from metaal.policies import read_policy
+from metaal.policies.absent import Absent
 from metaal.query import Query, restored
 from metaal.shown import digest_of, make_view, pool_digest
 from metaal.state import Id
@@ -127,7 +128,8 @@ class Run:
         ----------
         path : str, Path
         policy : Policy or str, optional
-            Needed only if the run began with a policy object that has no text form of its own.
+            Needed only to ask further in a run that began with a function, or with a policy object that has no text
+            form of its own; without it such a run can be read, and labels be told.
         store : Store, optional
 
         Raises
@@ -143,9 +145,15 @@ class Run:
         finally:
             journal.close()
         begin = journal.state.begin.values if journal.state.begin is not None else {}
+        if policy is None:
+            text = str(begin["run.policy"])
+            try:
+                policy = read_policy(text)
+            except PolicyError as error:
+                policy = Absent(text, str(begin.get("run.policy.checksum", "")), str(error))
         return cls(
             path,
-            policy=str(begin["run.policy"]) if policy is None else policy,
+            policy=policy,
             seed=int(begin["run.seed"]),
             budget=int(begin["run.budget"]) or None,
             stream=str(begin["run.stream"]),
@@ -254,6 +262,8 @@ class Run:
             return restored(
                 self._state, self._state.asks[-1].arrays["query.ids"]
             )  # nothing has happened since the stop
+        if isinstance(self.policy, Absent):
+            raise self.policy.error()
         digest = digest_of(n, pool_ids, view)
         rows, scored = self._candidates(pool_ids, view), len(pool_ids)
         view, pool_ids = (view, pool_ids) if len(rows) == len(pool_ids) else (view.take(rows), pool_ids[rows])
@@ -363,7 +373,9 @@ class Run:
         state = self._state
         answers.check_turn(state, "skip")
         keys = answers.asked_ids(state, ids)
-        answers.refuse(keys, lambda key: key in state.labels, "already has a label; withdraw() it instead")
+        # A row that waits for a second label may be skipped, and keeps its first one.
+        known = state.labels.keys() - state.waiting.keys()
+        answers.refuse(keys, lambda key: key in known, "already has a label; withdraw() it instead")
         answers.refuse(keys, lambda key: key in state.skipped, "was skipped already")
         self._journal.write("skip", answers.count(state, "oracle.skipped", len(keys)), {"ids": keys})
 

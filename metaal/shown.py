@@ -36,7 +36,7 @@ def make_view(ids: np.ndarray, outputs: dict[str, Any]) -> View:
         if "U" not in axes:
             continue
         axis = axes.index("U")
-        shape = np.shape(given[name]) if name in given else None
+        shape = _shape(given[name]) if name in given else None
         if shape is not None and (len(shape) <= axis or shape[axis] != len(ids)):
             rows = shape[axis] if len(shape) > axis else 0
             raise InputError(f"{name}: shape {shape} has {rows} rows, but ids has {len(ids)}; pass one row for each id")
@@ -47,6 +47,13 @@ def make_view(ids: np.ndarray, outputs: dict[str, Any]) -> View:
         return View(**given)
     except ZooError as error:
         raise InputError(str(error)) from error
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    try:
+        return np.shape(value)
+    except ValueError:
+        return None  # rows of unequal length: the view says which array it is
 
 
 def digest_of(n: int, ids: np.ndarray, view: View) -> str:

@@ -231,8 +231,8 @@ class Turn:
         return self._proposals[spelling, count]
 
     def _preview(self, spelling: str) -> np.ndarray:
-        """Rows that a strategy would ask for at the caller's batch size; on large pools, out of a sample of "
-        "the pool."""
+        """Rows that a strategy would ask for at the caller's batch size; on large pools, out of a sample of the
+        pool."""
         if self.view.n <= PREVIEW:
             return self._proposal(spelling, self.base).rows
         if self._sampled is None:

@@ -42,6 +42,7 @@ MEANING = {
 }
 _SINGLE = {"embedding", "gradient", "seen_embedding"}  # float32; every other number is float64
 _SIMPLEX = {"proba", "previous", "committee", "stochastic", "seen_proba"}
+_NO_NUMBERS = {"c": "complex numbers", "M": "dates", "m": "differences of dates"}  # numpy would convert them
 _SUM_TOLERANCE = 1e-3  # float16 and float32 softmax outputs stay inside
 _BLOCK = 1 << 18  # entries: checks stay in the cache, and their scratch memory small
 
@@ -90,8 +91,8 @@ def _convert(name: str, value: Any) -> NDArray[Any]:
         raw = np.asarray(value)
         if raw.dtype == wanted:
             return raw
-        if raw.dtype.kind == "c":
-            raise TypeError("complex numbers")
+        if raw.dtype.kind in _NO_NUMBERS:
+            raise TypeError(_NO_NUMBERS[raw.dtype.kind])
         # What overflows float32 becomes infinite here and is reported with its row below.
         with np.errstate(over="ignore"):
             return raw.astype(wanted, copy=False)

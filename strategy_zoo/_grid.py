@@ -35,8 +35,8 @@ def snap(*arrays: F4 | F8, centre: bool = True) -> tuple[list[F4], float]:
     if centre and len(arrays[0]):
         origin = arrays[0].mean(axis=0, dtype=np.float64)
     peak = max((float(np.abs(block - origin).max()) for a in arrays for _, block in blocks(a)), default=0.0)
-    # A power of two: dividing by it is exact.
-    step = math.ldexp(1.0, math.frexp(peak)[1] - bits) if peak > 0 else 1.0
+    # A power of two: dividing by it is exact. What a float64 can hardly hold is zero, as its step would be.
+    step = math.ldexp(1.0, math.frexp(peak)[1] - bits) if peak > 1e-300 else 1.0
     placed = []
     for array in arrays:
         out = np.empty(array.shape, np.float32)

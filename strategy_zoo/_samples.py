@@ -107,6 +107,9 @@ def degenerate() -> Iterator[tuple[str, View]]:
     yield "one labelled row", View(**arrays(12, labelled=1))
     yield "seen fields missing", View(**{k: v for k, v in base.items() if not k.startswith("seen")})
     yield "labels are words", View(**base | {"seen_y": np.array(list("abcabca"))})
+    words = {"classes": np.array(list("abcd"))}
+    yield "labels of no class", View(**base | words | {"seen_y": np.array(list("abz?bzz"))})
+    yield "no label of a class", View(**base | words | {"seen_y": np.array(["z"] * 7)})
     yield "all zero embeddings", View(**base | {k: base[k] * 0 for k in ("embedding", "gradient", "seen_embedding")})
     for scale in (1e-30, 1e30):
         scaled = {k: base[k] * np.float32(scale) for k in ("embedding", "gradient", "seen_embedding")}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from types import FunctionType, MethodType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,7 +26,7 @@ class Plain(Strategy):
 
     The rows come in the order in which the function returns them; a `Proposal` may be returned instead. It has the text
     ``plain('name')``, which only the process that knows the function can read back: to resume a run that began with
-    one, pass the function again.
+    one, pass the function again. Without a name of its own it is called after its class.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class Plain(Strategy):
                 f"a strategy is a {type(self.function).__name__}, expected a Strategy, its spelling such as 'margin', "
                 "or a function f(view, n, rng) -> rows"
             )
-        object.__setattr__(self, "label", self.label or getattr(self.function, "__name__", repr(self.function)))
+        object.__setattr__(self, "label", self.label or _named(self.function))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
         answer = self.function(view, n, rng)
@@ -97,18 +98,40 @@ class Plain(Strategy):
         return _kept[label]  # type: ignore[return-value]
 
 
+def _named(function: Rule) -> str:
+    """A name that is the same in the next process, which a repr with an address isn't."""
+    inner = getattr(function, "func", function)  # of a functools.partial
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
 def keep(strategy: Strategy) -> Strategy:
-    """The same strategy; that of a function can from now on be read back from its text in this process.
+    """The same strategy; the functions in it can from now on be read back from its text in this process.
 
     Another function of the same name gets a number, in the order in which they are kept.
     """
     if not isinstance(strategy, Plain):
-        return strategy
+        given = {field.name: getattr(strategy, field.name) for field in fields(strategy)}
+        numbered = {name: new for name, old in given.items() if (new := _kept_inside(old)) != old}
+        return replace(strategy, **numbered) if numbered else strategy
     label, number = strategy.label, 1
-    while label in _kept and _kept[label].function is not strategy.function:
+    while label in _kept and not _same(_kept[label].function, strategy.function):
         number += 1
         label = f"{strategy.label} {number}"
     return _kept.setdefault(label, Plain(strategy.function, label))
+
+
+def _kept_inside(value: Any) -> Any:
+    if isinstance(value, Strategy):
+        return keep(value)
+    return tuple(map(_kept_inside, value)) if isinstance(value, tuple) else value
+
+
+def _same(one: Rule, two: Rule) -> bool:
+    """Whether two functions do the same: the cell of a notebook that is run again makes its functions anew."""
+    if not (isinstance(one, FunctionType) and isinstance(two, FunctionType)):
+        return one is two or (isinstance(one, MethodType) and isinstance(two, MethodType) and one == two)
+    held = any(f.__closure__ or f.__defaults__ or f.__kwdefaults__ for f in (one, two))
+    return one is two or (not held and one.__code__ == two.__code__ and one.__globals__ is two.__globals__)
 
 
 def kept(texts: Iterable[str]) -> dict[str, Rule]:

@@ -50,7 +50,10 @@ class Proposal:
         return len(self.rows)
 
     def _keep(self, name: str, value: ArrayLike, kind: Any, n: int) -> None:
-        array = np.asarray(value).astype(kind, copy=False).view()
+        try:
+            array = np.asarray(value).astype(kind, copy=False).view()
+        except (TypeError, ValueError) as error:
+            raise ZooError(f"{name} can't be read as numbers ({error}); pass one number for each row") from None
         if array.shape != (n,):
             raise ZooError(f"{name} has shape {array.shape}, expected ({n},) as in rows")
         if array.dtype.kind == "f" and not np.isfinite(array).all():

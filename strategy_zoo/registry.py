@@ -10,7 +10,9 @@ import dataclasses
 import importlib
 import keyword
 import pkgutil
+import re
 import warnings
+from collections.abc import Iterable
 from typing import Any, TypeVar, get_args
 
 from strategy_zoo.errors import UnknownStrategyError, ZooError
@@ -45,10 +47,24 @@ def register(cls: _S) -> _S:
         raise ZooError(f"{where} has the name {name!r}, expected an ASCII identifier that isn't a reserved word")
     if cls.kind not in get_args(Kind):
         raise ZooError(f"{where} has the kind {cls.kind!r}, expected one of {', '.join(get_args(Kind))}")
+    for key in ("needs", "uses", "task"):
+        if isinstance(text := getattr(cls, key), str):
+            raise ZooError(f"{where}: {key} is the text {text!r}, expected a tuple; write {key} = ({text!r},)")
     strange = [field for field in (*cls.needs, *cls.uses) if field not in FIELDS]
     if strange:
         raise ZooError(
             f"{where} needs {', '.join(strange)}, which a view doesn't have; its fields: {', '.join(FIELDS)}"
+        )
+    for kind, method in (("rowwise", "score"), ("batch", "propose")):
+        if cls.kind == kind and getattr(cls, method) is getattr(Strategy, method):
+            other = "batch" if cls.propose is not Strategy.propose else "rowwise"
+            hint = f"define it, or set kind = {other!r}" if other != kind else "define it"
+            raise ZooError(f"{where} is of the kind {kind!r} and doesn't define {method}; {hint}")
+    asked = [field.name for field in dataclasses.fields(cls) if default_of(field) is dataclasses.MISSING]
+    if asked and not cls.example:
+        raise ZooError(
+            f"{where} has no default for {', '.join(asked)}; give one, or set example on the class: a spelling that "
+            f"works, such as {name}({asked[0]}=...)"
         )
     holder = _classes.get(name)
     if holder is not None and (holder.__module__, holder.__qualname__) != (cls.__module__, cls.__qualname__):
@@ -74,6 +90,12 @@ def lookup(name: str) -> type[Strategy]:
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(_classes))}"
         raise UnknownStrategyError(f"no strategy is called {name[:60]!r}; {hint}")
     return _classes[name]
+
+
+def foreign(texts: Iterable[str]) -> list[type[Strategy]]:
+    """The classes outside of this package that some spellings name; another process has to `register` them."""
+    words = set(re.findall(r"\w+", " ".join(texts)))
+    return [cls for name, cls in _classes.items() if name in words and not cls.__module__.startswith("strategy_zoo.")]
 
 
 def names() -> list[str]:

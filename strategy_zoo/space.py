@@ -66,6 +66,10 @@ class Space:
         with np.errstate(over="ignore"):
             if not np.isfinite(high - low).all():
                 raise ZooError("high - low overflows; set narrower bounds")
+        if not isinstance(integer, Iterable):
+            raise ZooError(f"integer is {integer!r}, expected column numbers, such as [{integer!r}]")
+        if not isinstance(categorical, Mapping | None):
+            raise ZooError(f"categorical is {categorical!r}, expected values by column, such as {{2: [0, 1]}}")
         whole = tuple(sorted({_column("integer", column, len(low)) for column in integer}))
         given = {_column("categorical", column, len(low)): known for column, known in (categorical or {}).items()}
         both = sorted(set(whole) & set(given))

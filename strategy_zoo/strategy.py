@@ -116,9 +116,10 @@ class Strategy:
 
 def default_of(field: Field[Any]) -> Any:
     """The default of a parameter, or MISSING."""
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return field.default
+    # Not by identity: a class that came from another process by value has a MISSING of its own.
+    if not isinstance(field.default_factory, type(MISSING)):
+        return field.default_factory()  # type: ignore[operator]
+    return MISSING if isinstance(field.default, type(MISSING)) else field.default
 
 
 def _is_default(field: Field[Any], value: Any) -> bool:

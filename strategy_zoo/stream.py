@@ -80,6 +80,17 @@ class StreamStrategy(Strategy):
         """What the decision needs from each row: float64[k], or float64[k, m]."""
         raise ZooError(f"{self.name} doesn't say what it measures; define measure(view)")
 
+    def _measured(self, view: View) -> F8:
+        value = np.asarray(self.measure(view))
+        if value.ndim not in (1, 2) or len(value) != view.n or value.dtype.kind not in "fiub":
+            raise ZooError(
+                f"{self.name} measured shape {value.shape} of type {value.dtype} for {view.n} row(s), expected numbers "
+                f"[{view.n}] or [{view.n}, m]; repair measure"
+            )
+        if not np.isfinite(value).all():
+            raise ZooError(f"{self.name} measured NaN or infinity, expected finite numbers; repair measure")
+        return value
+
     def decide(self, state: State, value: Any, rng: np.random.Generator) -> bool:
         """Whether to ask for a row while there is a budget; `value` is what was measured, `state` may be changed."""
         raise ZooError(f"{self.name} doesn't decide; define decide(state, value, rng)")
@@ -104,7 +115,7 @@ class StreamStrategy(Strategy):
     def offer(self, state: State, view: View, rng: np.random.Generator) -> tuple[bool, State]:
         """Whether to ask for the one row of the view, and the state after it; the given state stays as it is."""
         running = thawed(state)
-        (value,) = _values(self.measure(_one(view)))
+        (value,) = _values(self._measured(_one(view)))
         asked = self.advance(running, value, rng)
         return asked, frozen_state(running)
 
@@ -122,7 +133,7 @@ class StreamStrategy(Strategy):
         asked = np.zeros(len(order), bool)
         wish = np.empty(len(order))
         for start in range(0, len(order), _CHUNK):
-            value = self.measure(view.take(order[start : start + _CHUNK]))
+            value = self._measured(view.take(order[start : start + _CHUNK]))
             wish[start : start + len(value)] = self.wish(value)
             for i, one in enumerate(_values(value), start):
                 asked[i] = running.advance(state, one, rng)
@@ -185,6 +196,13 @@ class Stream:
             raise ZooError(
                 f"the state of {self.strategy} remembers {', '.join(self.strategy.begin())}; the one given doesn't"
             )
+        wrong = [key for key in ("seen", "asked") if not isinstance(state[key], int) or state[key] < 0]
+        wrong += [key for key, like in self.strategy.begin().items() if not _fits(state["inner"][key], like)]
+        if wrong:
+            raise ZooError(
+                f"the state of {self.strategy} holds something else than finite numbers in {', '.join(wrong)}; pass "
+                "what Stream.state gave"
+            )
         self._seen, self._asked = int(state["seen"]), int(state["asked"])
         self._running = thawed(state["inner"])
 
@@ -194,13 +212,15 @@ class Stream:
 
     def offer_many(self, view: View) -> NDArray[np.bool_]:
         """Whether to ask for each row, in their order: the same answers as one by one."""
+        if not isinstance(view, View):
+            raise ZooError(f"offer_many got a {type(view).__name__}, expected a View; write View(proba=...)")
         if not all(map(view.has, self.strategy.needs)):
             raise UnmetNeedError(unmet(self.strategy, view))
         advance, running, rng = self.strategy.advance, self._running, self._rng
         out = np.zeros(view.n, bool)
         for start in range(0, view.n, _CHUNK):
             part = view if view.n <= _CHUNK else view.block(start, start + _CHUNK)
-            for i, value in enumerate(_values(self.strategy.measure(part)), start):
+            for i, value in enumerate(_values(self.strategy._measured(part)), start):
                 out[i] = advance(running, value, rng)
         self._seen += len(out)
         self._asked += int(np.count_nonzero(out))
@@ -249,6 +269,18 @@ def frozen_state(state: State) -> State:
         key: value.tolist() if isinstance(value, np.ndarray | np.generic) else copy.copy(value)
         for key, value in state.items()
     }
+
+
+def _fits(value: Any, like: Any) -> bool:
+    """Whether a remembered value is of the kind that `begin` gives: a finite number, or a list of them."""
+    if not isinstance(like, int | float | list) or (isinstance(like, float) and not math.isfinite(like)):
+        return True  # a third party's own; its checks tell it what JSON can't hold
+    try:
+        array = np.array(value, np.float64)
+    except (TypeError, ValueError):
+        return False
+    alike = isinstance(value, list) if isinstance(like, list) else isinstance(value, int | float)
+    return alike and bool(np.isfinite(array).all())
 
 
 def _one(view: View) -> View:

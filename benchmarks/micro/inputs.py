@@ -9,14 +9,14 @@ import numpy as np
 
 CLUSTERS = 50
 EVALUATION = 256  # rows on which look-ahead strategies evaluate
-LABELS = 10  # of multi-label tasks
 _BLOCK = 1 << 16
 
 
 class Inputs:
     """Arrays by name, as `View` has them; the same sizes give the same arrays.
 
-    Sizes: U pool rows, L labelled rows, C classes, D columns, M committee members (and noisy passes), n rows wanted.
+    Sizes: U pool rows, L labelled rows, C classes (or labels of a multi-label task), D columns, M committee members
+    (and noisy passes), n rows wanted.
     ``refit=1`` makes `lookahead` that of `metaal.outputs`, which trains naive Bayes for each row and class; without it
     the answer is a cheap formula, so that only the strategy is measured.
     """
@@ -60,8 +60,8 @@ class Inputs:
             "prediction": lambda: np.random.default_rng(9).standard_normal(U),
             "committee_prediction": lambda: np.random.default_rng(10).standard_normal((M, U)),
             "quantiles": lambda: np.cumsum(np.random.default_rng(11).random((U, 3)), axis=1),
-            "label_proba": lambda: np.random.default_rng(12).random((U, LABELS)),
-            "seen_labels": lambda: np.random.default_rng(13).integers(0, 2, (L, LABELS)).astype(np.float64),
+            "label_proba": lambda: np.random.default_rng(12).random((U, self.C)),
+            "seen_labels": lambda: np.random.default_rng(13).integers(0, 2, (L, self.C)).astype(np.float64),
             "votes": lambda: np.random.default_rng(14).integers(0, 4, (U, self.C)).astype(np.float64),
             "seen_y": self._seen_y,
             "seen_values": lambda: np.random.default_rng(16).standard_normal(L),

@@ -54,6 +54,8 @@ def _vectors(source: Source, name: str, given: Any, X: Any) -> np.ndarray:
         if is_sparse(points):
             _refuse_dense(count(X), points.shape[1])
         block = _passed(f"{name}()", points) if given is not None else _points(source, points)
+        if len(block) != count(rows):
+            raise InputError(f"{name}(): got {len(block)} vectors for {count(rows)} rows; return one for each")
         if part == slice(0, count(X)):
             return block
         if out is None:

@@ -222,9 +222,12 @@ def _check_noise(noise: Any) -> tuple[str, float]:
 
 
 def _check_levels(levels: Any) -> tuple[float, ...]:
-    out = tuple(float(level) for level in levels)
+    try:
+        out = tuple(float(level) for level in levels)
+    except (TypeError, ValueError):
+        out = ()
     if not out or list(out) != sorted(out) or not 0 <= out[0] <= out[-1] <= 1:
-        raise InputError(f"levels: got {out}, expected rising numbers from 0 to 1, such as (0.1, 0.5, 0.9)")
+        raise InputError(f"levels: got {out or levels!r}, expected rising numbers from 0 to 1, such as (0.1, 0.5, 0.9)")
     return out
 
 

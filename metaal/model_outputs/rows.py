@@ -71,6 +71,8 @@ def numbers(values: Any, dtype: Any) -> np.ndarray:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         array = np.asarray(values.toarray() if is_sparse(values) else values)
+        if not array.ndim:
+            raise ValueError("no rows")
         text = array.dtype.kind in "US" or (
             array.dtype.kind == "O" and any(isinstance(entry, str | bytes) for entry in array[:1].ravel().tolist())
         )
@@ -95,14 +97,29 @@ def joined(one: Any, two: Any) -> Any:
     if hasattr(one, "iloc") and hasattr(two, "iloc"):
         import pandas as pd
 
-        return pd.concat([one, two])
-    if is_sparse(one):
+        return pd.concat(_alike(one, two) if is_frame(one) else [one, two])
+    if is_sparse(one) or is_sparse(two):
         from scipy.sparse import vstack
 
         return vstack([one, two], format="csr")
     if isinstance(one, list | tuple) and isinstance(two, list):
         return [*one, *two]
     return np.concatenate([one, two])
+
+
+def _alike(one: Any, two: Any) -> list[Any]:
+    """Two data frames with the same categories in each column of them; pandas would make texts of them otherwise."""
+    import pandas as pd
+
+    kinds = dict(two.dtypes.items())
+    common = {
+        name: pd.CategoricalDtype(kind.categories.union(kinds[name].categories, sort=False), kind.ordered)
+        for name, kind in one.dtypes.items()
+        if isinstance(kind, pd.CategoricalDtype)
+        and isinstance(kinds.get(name), pd.CategoricalDtype)
+        and kind != kinds[name]
+    }
+    return [one.astype(common), two.astype(common)] if common else [one, two]
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

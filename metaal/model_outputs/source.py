@@ -55,6 +55,11 @@ class Source:
             rows, shape = count(self.X_seen), np.shape(self.y_seen)
             if not shape or shape[0] != rows:
                 raise InputError(f"y_seen: got shape {shape} for the {rows} rows of X_seen; pass one label for each")
+            both = all(len(getattr(table, "shape", ())) == 2 for table in (self.X, self.X_seen))
+            if both and rows and width(self.X_seen) != width(self.X):
+                raise InputError(
+                    f"X_seen: has {width(self.X_seen)} columns and X has {width(self.X)}; pass the same columns of both"
+                )
 
     def blocks(self, X: Any) -> Iterator[tuple[slice, Any]]:
         """Pieces of X of bounded size."""

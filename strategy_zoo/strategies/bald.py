@@ -49,4 +49,4 @@ class Bald(Strategy):
         return information(field_of(view, "committee"))
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
-        return float(U * (C * (20 * M + 20) + 3 * M))
+        return float(U * (C * (3.2 * M + 3.2) + 3 * M + 75) + 80 * n)

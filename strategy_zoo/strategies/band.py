@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from strategy_zoo._uncertainty import highest
 from strategy_zoo.errors import SpellingError
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, choice, field_of, real
@@ -70,7 +71,7 @@ class Band(Strategy):
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         proba = field_of(view, "proba")
-        confidence = proba.max(axis=1)
+        confidence = highest(proba)
         classes = proba.shape[1]
         if self.scale == "chance" and classes > 1:
             confidence = (confidence - 1 / classes) / (1 - 1 / classes)
@@ -80,4 +81,4 @@ class Band(Strategy):
         return np.where(inward >= 0, rng.random(view.n), inward)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (C + (6 if self.order == "middle" else 16)))
+        return float(U * (0.65 * C + (37 if self.order == "middle" else 47)) + 50 * n)

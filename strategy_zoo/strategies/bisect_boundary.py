@@ -121,7 +121,9 @@ class BisectBoundary(SynthesisStrategy):
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         pairs = n * self.pairs
         made = (self.halvings + 2) * (12 * pairs * (C + D + 5) + 2e4) + pairs * n * (D + 6)
-        return float(made + U * D * (n / 4 + 12) + 5e5)  # each question to the model has a price of its own
+        return float(
+            made / 2 + U * D * 7 + U * (2.2 * n + 90) + n * (16 * n + 5_000 * D) + 1e6
+        )  # each question to the model has a price of its own
 
 
 def _ends(view: View, space: Space, rng: np.random.Generator) -> tuple[F8, Rows]:

@@ -32,8 +32,8 @@ class Calibrated(Strategy):
     within [1/20, 20]. As few labels often ask for an extreme T, the loss has a term prior * (b - 1 - log b) with
     b = 1 / T, which is smallest at T = 1 and which `prior` labels outweigh; the paper, with thousands of labels, has
     none. The loss is convex in b, so the fit is exact. With nothing labelled T = 1. If the other strategy reads
-    `seen_proba` too, it sees it at the same temperature. Zeros and ones stay what they are. Labels that are
-    none of the view's `classes`, where it holds them, are left out of the fit.
+    `seen_proba` too, it sees it at the same temperature. Zeros and ones stay what they are. Labels that are none
+    of the view's `classes`, where it holds them, are left out of the fit.
 
     The spelling is ``calibrated(entropy)`` or ``calibrated(entropy, prior=0.0)``.
 
@@ -119,7 +119,7 @@ class Calibrated(Strategy):
         return view.replaced(**{name: _tempered(field_of(view, name), temperature) for name in fields})
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return 40.0 * U * C + 150.0 * L * C + self.inner.cost(U, L, C, D, n)
+        return U * (6.5 * C + 55.0) + 55.0 * L * C + 200.0 * n + 1e5 + self.inner.cost(U, L, C, D, n)
 
     @property
     def spelling(self) -> str:

@@ -113,18 +113,21 @@ def _inconsistency(sets: F8, seen: F8) -> F8:
     turned = np.ascontiguousarray(different.T)
     # Distances depend on three sizes only. For sets of one size they are a table of the other set's size and the
     # intersection's, in which each pair is looked up at the place of its row plus the intersection.
-    place = different.sum(axis=1).astype(np.int64) * (labels + 1)
+    theirs = different.sum(axis=1).astype(np.int64)
+    place = theirs * (labels + 1)
     size = sets.sum(axis=1).astype(np.int64)
     out = np.empty(len(sets))
     step = max(1, _ENTRIES // max(labels, len(different)))
     for count in np.unique(size):
-        table = entropy_distance(np.arange(labels + 1), count, np.arange(labels + 1)[:, None], labels).ravel()
         members = np.flatnonzero(size == count)
+        table = None
+        if len(members) * len(different) > (labels + 1) ** 2:  # else there are fewer pairs than entries
+            table = entropy_distance(np.arange(labels + 1), count, np.arange(labels + 1)[:, None], labels).ravel()
         for start in range(0, len(members), step):
             some = members[start : start + step]
-            at = (sets[some] @ turned).astype(np.int64)
-            at += place
-            out[some] = np.einsum("ij,j->i", table[at], weight)
+            both = (sets[some] @ turned).astype(np.int64)
+            distance = entropy_distance(both, count, theirs, labels) if table is None else table[both + place]
+            out[some] = np.einsum("ij,j->i", distance, weight)
     return out
 
 

@@ -47,4 +47,4 @@ class ConsensusEntropy(Strategy):
         return entropies(consensus(field_of(view, "committee")))
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
-        return float(U * (C * (M + 20) + 3))
+        return float(U * (C * (0.6 * M + 3.3) + 15) + 70 * n)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo._grid import F4, F8, Rows, lengths, snap
-from strategy_zoo._kmeans import kmeans
+from strategy_zoo._kmeans import fit_cost, kmeans
 from strategy_zoo._narrowing import subset
 from strategy_zoo._uncertainty import margins
 from strategy_zoo.proposal import Proposal
@@ -83,10 +83,9 @@ class DropQuery(Strategy):
         return Proposal(picked, against[picked])
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        kept = min(U, max(_MOST_CANDIDATES, n))
-        clusters = min(n, _MOST_CLUSTERS)
-        rounds = 3 * min(1.0, 0.3 + kept / clusters / 15)  # few rows for each cluster come to rest soon
-        return float(U * (24 * C + 360) + kept * (rounds * clusters * (D + 2) + 20 * D + 500))
+        # How many passes disagree is the model's affair; with more classes it is more of them.
+        kept = min(U * (1 - 1 / (C + 1)) ** 3, max(_MOST_CANDIDATES, n))
+        return float(U * (8 * C + 150)) + fit_cost(kept, min(n, _MOST_CLUSTERS), D) + kept * 20 * D
 
 
 def _against(view: View) -> F8:

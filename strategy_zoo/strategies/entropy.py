@@ -50,4 +50,4 @@ class Entropy(Strategy):
         return out
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (20 * C + 3))  # a logarithm costs about as much as 15 additions
+        return float(U * (3 * C + 20) + 50 * n)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strategy_zoo._uncertainty import F8, margins
+from strategy_zoo._uncertainty import F8, highest, margins
 from strategy_zoo.errors import SpellingError, ViewError
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, choice, field_of, literal, real
@@ -68,7 +68,7 @@ class ExpectedCost(Strategy):
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         proba = field_of(view, "proba")
         if self.costs is None:
-            return 1 - proba.max(axis=1) if self.measure == "risk" else -margins(proba)
+            return 1 - highest(proba) if self.measure == "risk" else -margins(proba)
         classes = proba.shape[1]
         if len(self.costs) != classes:
             raise ViewError(
@@ -86,7 +86,7 @@ class ExpectedCost(Strategy):
         return best if self.measure == "risk" else best - second
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (3 * C + 3 if self.costs is None else C * C + 8 * C + 3))
+        return float(U * (0.7 * C + 33 if self.costs is None else 0.3 * C * C + 3 * C + 33) + 50 * n)
 
 
 def _risk(by_class: F8, costs: list[float]) -> F8:

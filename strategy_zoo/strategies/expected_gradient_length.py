@@ -67,7 +67,7 @@ class ExpectedGradientLength(Strategy):
         return _residual(field_of(view, "proba")) * np.sqrt(squared + 1 if self.bias else squared)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (9 * C + 3 * D + 5))
+        return float(U * (6 * C + 1.5 * D + 80))
 
 
 def _residual(proba: F8) -> F8:

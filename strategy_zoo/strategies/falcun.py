@@ -62,7 +62,7 @@ class Falcun(Strategy):
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
         proba = field_of(view, "proba")
-        uncertainty = 1 - margins(proba)
+        uncertainty = np.maximum(1 - margins(proba), 0)  # rows sum to 1 only nearly
         distance = uncertainty.copy()
         columns = np.ascontiguousarray(proba.T)  # read n times, column by column
         left = np.ones(len(proba), bool)
@@ -80,7 +80,7 @@ class Falcun(Strategy):
         return Proposal(rows, reached)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(n * (U * (1.5 * C + 15) + 40_000) + U * (13 * C + 60))
+        return float((n - 1) * (U * (1.35 * C + 10) + 17_000) + U * (4 * C + 6))
 
 
 def relevance(uncertainty: F8, distance: F8, left: NDArray[np.bool_]) -> F8:

@@ -55,4 +55,4 @@ class Flips(Strategy):
         return flipped + np.abs(proba - previous).sum(axis=1) / 4
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (10 * C + 3))
+        return float(U * (4 * C + 45) + 130 * n)

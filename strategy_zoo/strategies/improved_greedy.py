@@ -81,7 +81,7 @@ class ImprovedGreedy(Strategy):
         return Proposal(rows, np.sqrt(counted_from_the_second(reached, product)) * step * unit)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (n * (20 + 0.4 * D) + L * (5 + 0.05 * D) + 3 * D + 10))
+        return float(U * (n * (4 + 0.4 * D) + L * (3.5 + 0.035 * D) + 6 * D + 160) + 5_000 * n)
 
 
 def _next(product: np.ndarray, distance: np.ndarray) -> int:

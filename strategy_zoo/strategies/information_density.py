@@ -79,14 +79,14 @@ class InformationDensity(Strategy):
         return Proposal(rows, score[rows])
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (20 * C + 12 * D + 20))
+        return float(U * (3 * C + 8.4 * D + 100) + 160 * n)
 
 
 def _doubt(proba: F8, kind: str) -> F8:
     if kind == "margin":
-        return 1 - margins(proba)
+        return np.asarray(np.maximum(1 - margins(proba), 0))  # rows sum to 1 only nearly
     if kind == "least_confidence":
-        return np.asarray(1 - proba.max(axis=1))
+        return np.asarray(np.maximum(1 - proba.max(axis=1), 0))
     # The logarithm of 1 stands in where p = 0, because p log p goes to 0 there.
     return np.asarray(np.maximum(-(proba * np.log(np.where(proba > 0, proba, 1.0))).sum(axis=1), 0))
 

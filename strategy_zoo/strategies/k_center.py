@@ -88,8 +88,8 @@ class KCenter(Strategy):
         return Proposal(rows, np.sqrt(reached) * step)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        compared = L if L <= _FEW else _FEW + 0.05 * (L - _FEW)  # of the labelled rows, on average
-        return float(U * (compared * (0.04 * D + 1.2) + n * (0.45 * D + 3) + 6 * D) + 100_000)
+        pairs = U * min(L, _FEW) + min(U, max(3 * _AT_ONCE, U / 20)) * max(0, L - _FEW)
+        return float(pairs * (0.04 * D + 1.2) + U * (n * (0.45 * D + 3) + 6 * D) + 100_000)
 
 
 def _farthest(distance: F8, known: NDArray[np.bool_], points: F4, squared: F8, others: F4) -> int:

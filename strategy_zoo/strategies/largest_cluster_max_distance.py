@@ -76,7 +76,7 @@ class LargestClusterMaxDistance(Strategy):
         return Proposal(rows, np.sqrt(counted_from_the_second(reached, distance)) * step)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (n * (22 + 0.4 * D) + L * (2 + 0.05 * D) + 3 * D + 10))
+        return float(U * (n * (5.5 + 0.42 * D) + L * (1 + 0.03 * D) + 8 * D + 107) + 11_000 * n)
 
 
 def _worst(centre: np.ndarray, distance: np.ndarray) -> int:

@@ -58,4 +58,4 @@ class MaxDisagreement(Strategy):
         return cleaned(worst)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
-        return float(U * (C * (20 * M + 20) + 3 * M))
+        return float(U * (C * (3.5 * M + 3.5) + 3 * M + 60) + 110 * n)

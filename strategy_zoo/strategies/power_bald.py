@@ -22,8 +22,8 @@ class PowerBald(Strategy):
 
     Parameters
     ----------
-    beta : 1e-6 to 1e6, no unit. Coldness: near 0 the rows are random, at large values they are those of bald.
-        A row whose BALD is 0 comes only when no other is left.
+    beta : 1e-6 to 1e6, no unit. Coldness: near 0 the rows are random, at large values they are those of bald. A
+        row with a BALD of 0 comes only when no other is left.
 
     Examples
     --------
@@ -58,4 +58,4 @@ class PowerBald(Strategy):
         return powered(information(field_of(view, "committee")), self.beta, rng)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
-        return float(U * (C * (20 * M + 20) + 3 * M + 40))
+        return float(U * (C * (3.5 * M + 3.5) + 3 * M + 95) + 140 * n)

@@ -22,7 +22,7 @@ class PowerEntropy(Strategy):
     Parameters
     ----------
     beta : 1e-6 to 1e6, no unit. Coldness: near 0 the rows are random, at large values they are those of entropy.
-        A row whose entropy is 0 comes only when no other is left.
+        A row with an entropy of 0 comes only when no other is left.
 
     Examples
     --------
@@ -56,4 +56,4 @@ class PowerEntropy(Strategy):
         return powered(entropies(field_of(view, "proba")), self.beta, rng)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (20 * C + 40))
+        return float(U * (3 * C + 40) + 90 * n)

@@ -8,12 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strategy_zoo._uncertainty import margins
+from strategy_zoo._uncertainty import margins, powered
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, field_of, real
 from strategy_zoo.view import View
-
-_TINY = 1e-300
 
 
 @register
@@ -54,9 +52,7 @@ class PowerMargin(Strategy):
         object.__setattr__(self, "beta", real(self.name, "beta", self.beta, 1e-6, 1e6))
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        wish = 1 - margins(field_of(view, "proba"))
-        # A certain row has weight 0, log-score minus infinity; the floor keeps it finite and last.
-        return np.log(np.maximum(wish, _TINY)) + rng.gumbel(size=view.n) / self.beta
+        return powered(1 - margins(field_of(view, "proba")), self.beta, rng)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         return float(U * (3 * C + 40))

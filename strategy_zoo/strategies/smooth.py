@@ -41,7 +41,7 @@ class Smooth(Strategy):
     To keep time and memory linear in the pool, the graph holds 2,000 pool rows and 2,000 labelled rows at most, drawn
     at random (200 million / U above 100,000 rows, but 500 of each); any other pool row takes the mean of F over its
     nearest neighbours in the graph, by the same weights. The authors join all pairs of rows. `seen_y` must hold
-    columns of `proba` (0 to C - 1).
+    columns of `proba` (0 to C - 1), or labels among `classes`; rows with another label are left out then.
 
     Parameters
     ----------
@@ -99,10 +99,13 @@ class Smooth(Strategy):
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
         proba = field_of(view, "proba")
-        label = columns_of(field_of(view, "seen_y"), proba.shape[1])
+        seen, label = field_of(view, "seen_embedding"), field_of(view, "seen_y")
+        if view.has("classes"):  # then the view has turned labels into columns, and -1 is a label of no class
+            seen, label = seen[label >= 0], label[label >= 0]
+        label = columns_of(label, proba.shape[1])
         if not len(label) or self.share == 0:
             return propose(self.inner, view, n, rng)
-        spread = self.spread(field_of(view, "embedding"), field_of(view, "seen_embedding"), label, proba.shape[1], rng)
+        spread = self.spread(field_of(view, "embedding"), seen, label, proba.shape[1], rng)
         reached = spread.sum(axis=1)
         # In place: spread is the only array of the pool's size that is made here.
         spread *= (self.share / np.where(reached > 0, reached, 1))[:, None]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strategy_zoo._uncertainty import margins
+from strategy_zoo.errors import ViewError
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import field_of, real, whole
 from strategy_zoo.stream import F8, State, StreamStrategy
@@ -100,6 +101,11 @@ class StreamDensity(StreamStrategy):
         if not len(state["nearest"]):
             state["recent"], state["nearest"] = np.zeros((self.window, len(point))), np.full(self.window, _FAR)
         recent, nearest = state["recent"], state["nearest"]
+        if recent.shape != (self.window, len(point)):
+            raise ViewError(
+                f"embedding has {len(point)} columns, expected {recent.shape[-1]} as in the rows before; begin another "
+                "stream where the embedding changes"
+            )
         kept = min(state["seen"], self.window)
         count, closest = 0, _FAR
         if kept:

@@ -35,10 +35,15 @@ class UncertaintyHerding(Strategy):
 
     Greedily the row that adds most to the mean of uncertainty * exp(-distance² / lengthscale²), the distance being that
     to the nearest row that is labelled or picked; the score is what it adds. As in the paper the lengthscale shrinks
-    while labels come in, so that it is MaxHerding with few labels and margin with many. The paper also calibrates the
-    probabilities by a temperature; here they are taken as they are given. If no row is uncertain, all weigh the same.
-    Rows that add nothing come last, the least covered first. Large pools are handled as in max_herding: 50,000 rows,
-    5,000 of them for the mean, and 10,000 labelled rows, drawn at random.
+    while labels come in, so that it goes over to margin.
+
+    What makes it MaxHerding with few labels is left out: before each batch the authors hold out some labelled rows and
+    divide the logits by the temperature of the smallest calibration error there, which brings the weights of a poor
+    model close to each other; and with nothing labelled all rows weigh the same. Here the probabilities are taken as
+    they are given; write calibrated(uncertainty_herding) to have a temperature fitted (by the logarithmic loss).
+
+    If no row is uncertain, all weigh the same. Rows that add nothing come last, the least covered first. Large pools
+    are handled as in max_herding: 50,000 rows, 5,000 of them for the mean, and 10,000 labelled rows, drawn at random.
 
     Parameters
     ----------
@@ -86,7 +91,7 @@ class UncertaintyHerding(Strategy):
             pool, seen = directions(pool), directions(seen)
         (points, others), step = snap(pool, seen)
         scale = self._scale(points, others, rng) if self.lengthscale is None else self.lengthscale / step
-        doubt = 1 - margins(field_of(small, "proba"))
+        doubt = np.maximum(1 - margins(field_of(small, "proba")), 0)  # rows sum to 1 only nearly
         weight = doubt if doubt.any() else None
         rows, gain = Coverage(points, others, gaussian(scale), rng, weight).greedy(n)
         return Proposal(kept[rows], gain)

@@ -31,8 +31,8 @@ class ValueOfInformation(Strategy):
 
     Parameters
     ----------
-    costs : C rows of C numbers from 0 to 1e9, costs[i][j] being the cost of answering j where i is true, in
-        any unit; None: 1 for each mistake, 0 otherwise.
+    costs : C rows of C numbers from 0 to 1e9, costs[i][j] being the cost of answering j where i is true, in any
+        unit; None: 1 for each mistake, 0 otherwise.
     candidates : 1 to 1,000,000. Rows of least margin that are looked at.
 
     Examples
@@ -92,8 +92,8 @@ class ValueOfInformation(Strategy):
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         # What the caller's look-ahead takes is the caller's; here only its answers are added up.
-        each = 1 + 9 / C if self.costs is None else 8 + 0.4 * C
-        return float(U * (14 * C - 12) + min(U, self.candidates) * C * C * EVALUATION * each)
+        each = 4.6 + 10 / C if self.costs is None else 30 + 1.5 * C
+        return float(U * 3 * C + min(U, self.candidates) * C * C * EVALUATION * each + 2e6)
 
 
 def _mistakes(ahead: F8) -> F8:

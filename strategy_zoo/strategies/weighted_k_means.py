@@ -64,7 +64,7 @@ class WeightedKMeans(Strategy):
         margin = margins(field_of(view, "proba"))
         near = np.sort(top(-margin, self.factor * n))
         (points,), _ = snap(field_of(view, "embedding")[near])
-        weight = 1 - margin[near]
+        weight = np.maximum(1 - margin[near], 0)  # rows sum to 1 only nearly
         fitted = subset(len(near), max(most_rows(points.shape[1]), n), rng)
         if not weight[fitted].any():
             weight = np.ones(len(near))

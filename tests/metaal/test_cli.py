@@ -282,6 +282,7 @@ def test_zoo_lists_one_family_and_explains_a_spelling(tmp_path: Path) -> None:
     told = call("zoo", "k_center(metric='cosine')", cwd=tmp_path).stdout
     assert "needs embedding; uses seen_embedding if given" in told
     assert "parameters: metric='euclidean'" in told
+    assert re.search(r"about 0\.\d+ s for 100 of 100,000 rows", told)
 
 
 def test_check_names_a_module_without_strategies_and_one_that_is_not_there(tmp_path: Path) -> None:
@@ -329,3 +330,51 @@ def test_text_labels_that_look_like_numbers_stay_text(tmp_path: Path, proba: np.
     (tmp_path / "labels.csv").write_text("id,label\n1,0\n3,0\n")
     call("tell", "s/r", "labels.csv", cwd=tmp_path)
     assert metaal.Run.resume(tmp_path / "s" / "r").labels == {1: "0", 3: "0"}
+
+
+MODULE = """
+from dataclasses import dataclass
+from strategy_zoo import Strategy
+{above}
+class Mine(Strategy):
+    "Mine."
+    name, family, needs, growth, reference = "mine_of_cli", "own", {needs}, "U", "Doe 2026, X"
+    def score(self, view, rng):
+        return 1 - view.proba.max(axis=1)
+    def cost(self, U, L, C, D, n):
+        return float(U)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def (", "SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("\n1 / 0", "ZeroDivisionError: division by zero (broken.py, line 2)"),
+        (MODULE.format(above="@dataclass", needs="('proba',)"), "put @dataclass(frozen=True) above the class"),
+        (MODULE.format(above="@dataclass(frozen=True)", needs="('proba')"), "write needs = ('proba',)"),
+    ],
+)
+def test_check_of_a_broken_module_is_one_helpful_line(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "broken.py").write_text(text)
+    told = call("check", "broken", cwd=tmp_path, code=1).stderr
+    assert words in told
+    assert "Traceback" not in told
+
+
+def test_why_says_what_a_composition_lacks_and_takes_every_field(tmp_path: Path) -> None:
+    told = call("zoo", "--why", "proba,embedding", cwd=tmp_path).stdout
+    assert re.search(r"^smooth +seen_embedding, seen_y", told, re.M)
+    assert call("zoo", "--why", "votes", cwd=tmp_path).stdout.startswith("the view holds votes (2 rows)")
+    call("zoo", "--why", ",".join(strategy_zoo.FIELDS), cwd=tmp_path)
+    smooth = json.loads(call("zoo", "smooth", "--json", cwd=tmp_path).stdout)
+    assert smooth["needs"] == ["proba", "embedding", "seen_embedding", "seen_y"]
+
+
+def test_show_reads_a_run_whose_function_is_not_known_here(tmp_path: Path, proba: np.ndarray) -> None:
+    run = metaal.Run(tmp_path / "s" / "r", policy=lambda view, n, rng: range(n))
+    run.ask(2, ids=np.arange(4), proba=proba)
+    run.close()
+    assert "plain('<lambda>')" in call("show", "s/r", cwd=tmp_path).stdout
+    (tmp_path / "labels.csv").write_text("id,label\n0,0\n1,1\n")
+    assert "2 labels, 0 pending" in call("tell", "s/r", "labels.csv", cwd=tmp_path).stdout

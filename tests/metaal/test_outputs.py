@@ -23,6 +23,7 @@ from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
     VotingClassifier,
@@ -37,7 +38,7 @@ from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, Multinomi
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -48,6 +49,7 @@ from metaal.model_outputs.committee import bootstrap
 from metaal.model_outputs.entry import MAKERS
 from metaal.model_outputs.models import seeded
 from metaal.model_outputs.predicted import dealt
+from metaal.model_outputs.rows import joined
 from metaal.randomness import generator
 from metadata_store import open_store
 from strategy_zoo import FIELDS, Strategy, View, catalogue, get, propose
@@ -262,6 +264,11 @@ def test_members_of_regressors_and_their_quantiles():
     expected = np.stack([tree.predict(pool) for tree in forest.estimators_])
     assert np.array_equal(given["committee_prediction"], expected)
     np.testing.assert_allclose(given["quantiles"], np.quantile(expected, [0.1, 0.5, 0.9], axis=0).T)
+    pieces = outputs(forest, pool, want=["committee_prediction", "quantiles"], block=40)
+    assert np.array_equal(pieces["committee_prediction"], expected)
+    np.testing.assert_allclose(pieces["quantiles"], given["quantiles"])
+    extra = ExtraTreesRegressor(4, random_state=0).fit(X, y)
+    assert np.array_equal(one("committee_prediction", extra, pool), [tree.predict(pool) for tree in extra.estimators_])
     alone = one("quantiles", forest, pool, levels=[0.25, 0.75], block=40)
     np.testing.assert_allclose(alone, np.quantile(expected, [0.25, 0.75], axis=0).T)
     bag = BaggingRegressor(n_estimators=4, max_features=0.5, random_state=0).fit(X, y)
@@ -283,6 +290,16 @@ def test_a_bag_of_clones_equals_fits_on_its_bootstrap_samples():
     assert members.shape == (5, len(pool))
     rows = bootstrap(y, 2, 0, stratify=False)
     np.testing.assert_allclose(members[2], Ridge().fit(X[rows], y[rows]).predict(pool))
+
+
+def test_clones_of_a_bag_draw_their_own_chances_too():
+    pool, X, y = parted(DIGITS, labelled=80)
+    model = DecisionTreeClassifier(splitter="random", max_features=1, random_state=0).fit(X, y)
+    for number, table in enumerate(one("committee", model, pool, X_seen=X, y_seen=y, members=3, seed=7)):
+        rows = bootstrap(y, number, 7, stratify=True)
+        again = seeded(model, 7, "member", number).fit(X[rows], y[rows])
+        assert np.array_equal(table, again.predict_proba(pool))
+    assert len({seeded(model, 7, "member", number).random_state for number in range(3)}) == 3
 
 
 def test_bootstrap_samples_by_class_keep_every_class():
@@ -427,6 +444,7 @@ def test_predict_answers_at_points_of_the_embedding():
         BernoulliNB(binarize=8.0),
         ComplementNB(),
         make_pipeline(StandardScaler(), GaussianNB(var_smoothing=1e-2)),
+        make_pipeline(MinMaxScaler(clip=True), MultinomialNB()),
         RandomForestClassifier(3, random_state=0),
     ],
     ids=lambda model: type(model).__name__,
@@ -444,6 +462,48 @@ def test_lookahead_equals_a_refit_by_hand(model):
         for code in (0, 9):
             again = seeded(model, 5, "lookahead").fit(np.vstack([X, pool[row]]), np.append(words, model.classes_[code]))
             np.testing.assert_allclose(given[place, code], again.predict_proba(pool[lookahead.evaluation]), atol=1e-9)
+
+
+def test_lookahead_of_a_learner_that_keeps_counts_refits_while_a_class_has_no_label():
+    pool, X, y = parted(DIGITS, labelled=120)
+    model = MultinomialNB().fit(X, y)
+    few = y != 4
+    lookahead = one("lookahead", model, pool, X_seen=X[few], y_seen=y[few], evaluation=20)
+    given = lookahead([7])[0]
+    sample = pool[lookahead.evaluation]
+    again = MultinomialNB().fit(np.vstack([X[few], pool[7]]), np.append(y[few], 4))
+    np.testing.assert_allclose(given[4], again.predict_proba(sample), atol=1e-9)
+    again = MultinomialNB().fit(np.vstack([X[few], pool[7]]), np.append(y[few], 2))
+    np.testing.assert_allclose(np.delete(given[2], 4, axis=1), again.predict_proba(sample), atol=1e-9)
+    assert not given[2][:, 4].any()
+
+
+def test_lookahead_joins_frames_whose_categories_differ():
+    pool, X, y = parted(WINE)
+    words = np.array(list("abcd"))
+    more, less = pd.DataFrame(pool), pd.DataFrame(X)
+    more["kind"] = pd.Categorical(words[np.arange(len(pool)) % 4])
+    less["kind"] = pd.Categorical(words[np.arange(len(X)) % 3])
+    model = lgb.LGBMClassifier(n_estimators=3, min_child_samples=2, verbose=-1, n_jobs=1).fit(less, y)
+    lookahead = one("lookahead", model, more, X_seen=less, y_seen=y, evaluation=9)
+    kind = pd.CategoricalDtype(words)
+    all_four = one(
+        "lookahead", model, more.astype({"kind": kind}), X_seen=less.astype({"kind": kind}), y_seen=y, evaluation=9
+    )
+    np.testing.assert_allclose(lookahead([3, 5]), all_four([3, 5]), atol=1e-12)
+    table = joined(less, more.iloc[[3]])
+    assert table["kind"].dtype == kind
+    assert table["kind"].tolist() == [*less["kind"], "d"]
+    assert less["kind"].cat.categories.tolist() == list("abc")
+
+
+@pytest.mark.parametrize("dense", ["pool", "seen"])
+def test_lookahead_joins_sparse_and_dense_rows(dense):
+    pool, X, y = parted(WINE)
+    model = DecisionTreeClassifier(random_state=0).fit(X, y)
+    expected = one("lookahead", model, pool, X_seen=X, y_seen=y, evaluation=9)([3, 5])
+    given = (pool, sp.csr_matrix(X)) if dense == "pool" else (sp.csr_matrix(pool), X)
+    assert np.array_equal(one("lookahead", model, given[0], X_seen=given[1], y_seen=y, evaluation=9)([3, 5]), expected)
 
 
 def test_partial_fit_of_gaussian_naive_bayes_is_not_exact():
@@ -917,3 +977,20 @@ def test_importing_the_package_stays_light():
     code = f"import sys, metaal.model_outputs; print(sorted({heavy} & {{m.split('.')[0] for m in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"levels": 0.5}, "levels: got 0.5"),
+        ({"levels": "abc"}, "levels: got 'abc'"),
+        ({"embedding": lambda rows: None, "want": "embedding"}, "with no rows"),
+        ({"seen_embedding": lambda rows: rows[:1], "want": "seen_embedding"}, "1 vectors for 20 rows"),
+        ({"X_seen": np.zeros((20, 3)), "want": "seen_proba"}, "X_seen: has 3 columns and X has 13"),
+    ],
+)
+def test_arguments_of_a_wrong_shape_are_refused_with_words(change, words):
+    pool, X, y = parted(WINE, labelled=20)
+    given: dict[str, Any] = {"X_seen": X, "y_seen": y} | change
+    with pytest.raises(InputError, match=words):
+        outputs(GaussianNB().fit(X, y), pool, **given)

@@ -87,6 +87,19 @@ def test_parameters_out_of_range_are_refused_by_name(spelling: str, word: str) -
         get(spelling)
 
 
+def test_rows_that_sum_to_a_little_more_than_1_have_no_doubt_instead_of_less_than_none() -> None:
+    proba = np.array([[1.0005, 0.0]] * 3 + [[0.6, 0.4], [0.5, 0.5], [0.9, 0.1]])
+    view = View(proba=proba, embedding=np.arange(6.0)[:, None])
+    for spelling in (
+        *("uncertainty_herding", "weighted_k_means", "clue", "information_density(uncertainty='margin')"),
+        "information_density(uncertainty='least_confidence')",
+    ):
+        answer = propose(spelling, view, 6, rng())
+        assert answer.rows.tolist() == [4, 3, 5, 0, 1, 2]
+        assert (answer.score[:3] > 0).all()
+        assert answer.score[3:].tolist() == [0, 0, 0]
+
+
 # --- information density ---------------------------------------------------------------------------------------------
 
 
@@ -151,11 +164,12 @@ def test_information_density_bounds_that_of_modal_from_below() -> None:
 # --- clusters --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("columns", [1, 3])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_centres_are_those_of_scikit_learn_from_the_same_seeds(seed: int, weighted: bool) -> None:
+def test_centres_are_those_of_scikit_learn_from_the_same_seeds(seed: int, weighted: bool, columns: int) -> None:
     cluster = pytest.importorskip("sklearn.cluster")
-    (points,), step = snap(rng(seed).normal(size=(200, 3)))
+    (points,), step = snap(rng(seed).normal(size=(200, columns)))
     weight = rng(seed + 10).random(200) if weighted else None
     start = points[seed_rows(points.astype(float), 6, rng(seed), weight)].astype(float)
     theirs = cluster.KMeans(6, init=start * step, n_init=1, max_iter=100, tol=0, algorithm="lloyd")
@@ -588,6 +602,12 @@ def test_k_center_agrees_with_scikit_activeml() -> None:
     answer = propose("k_center", View(**given), 25, rng())
     assert answer.rows.tolist() == theirs.tolist()
     assert answer.score == pytest.approx(np.nanmax(utility, axis=1), rel=1e-4)
+
+
+def test_k_center_expects_a_small_pool_to_be_compared_with_all_that_is_labelled() -> None:
+    small, large = (get("k_center").cost(U, 100_000, 1, 32, 1) for U in (1_000, 100_000))
+    assert small > 1_000 * 100_000
+    assert large < 100_000 * 100_000  # a bound spares most rows of a large one
 
 
 @pytest.mark.parametrize("few", [1, 7, 40])

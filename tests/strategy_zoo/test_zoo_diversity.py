@@ -148,6 +148,21 @@ def test_falcun_takes_equal_rows_late_and_certain_rows_last() -> None:
     assert scipy.stats.chisquare([first[row] for row in range(4)]).pvalue > 1e-4
 
 
+def test_badge_takes_probabilities_that_a_double_can_hardly_hold_for_certain() -> None:
+    view = View(proba=[[1.0, 5e-324]] * 4, embedding=arrays(4)["embedding"])
+    answer = propose("badge", view, 4, rng())
+    assert sorted(answer.rows.tolist()) == [0, 1, 2, 3]
+    assert answer.score.tolist() == [0.0] * 4
+
+
+def test_falcun_wants_rows_that_sum_to_a_little_more_than_1_as_little_as_certain_ones() -> None:
+    proba = np.array([[1.0005, 0.0]] * 3 + [[0.6, 0.4], [0.5, 0.5]])
+    for seed in range(10):
+        answer = propose("falcun(gamma=99.5)", View(proba=proba), 5, rng(seed))
+        assert answer.rows[:2].tolist() == [4, 3]
+        assert answer.score[2:].tolist() == [0, 0, 0]
+
+
 def test_falcun_differs_from_scikit_activeml_by_when_distances_are_scaled() -> None:
     """Both scale distances to [0, 1]; theirs keep the scaled ones, ours and the authors' scale afresh.
 

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -23,6 +23,7 @@ from strategy_zoo import (
     registry,
     unmet,
 )
+from strategy_zoo.strategy import default_of
 from strategy_zoo.testing import arrays
 
 VIEW = View(**arrays(20))
@@ -120,6 +121,11 @@ def test_catalogue_tells_everything_about_every_strategy() -> None:
     assert by_name["narrow"]["parameters"] == {"filter": "(required)", "pick": "(required)", "factor": 10}
 
 
+def test_a_proposal_of_words_is_refused() -> None:
+    with pytest.raises(ZooError, match="score can't be read as numbers"):
+        Proposal([1], ["high"])
+
+
 # --- registration ----------------------------------------------------------------------------------------------------
 
 
@@ -201,12 +207,30 @@ def test_entry_points_are_read_on_the_first_unknown_name_only(monkeypatch: pytes
         ({"name": ""}, "ASCII identifier"),
         ({"kind": "odd"}, "expected one of rowwise, batch"),
         ({"needs": ("probs",)}, "needs probs"),
+        ({"needs": "proba"}, r"write needs = \('proba',\)"),
+        ({"task": "regression"}, r"write task = \('regression',\)"),
+        ({"kind": "rowwise"}, "doesn't define score; define it, or set kind = 'batch'"),
+        ({"propose": Strategy.propose}, "doesn't define propose; define it, or set kind = 'rowwise'"),
+        ({"__annotations__": {"k": int}}, r"no default for k; give one, or set example on the class.*wrong\(k="),
     ],
 )
 def test_register_refuses_what_breaks_the_contract(members: dict[str, Any], words: str) -> None:
     cls = dataclass(frozen=True)(type("Wrong", (Foreign,), {"__module__": __name__, "name": "wrong", **members}))
     with pytest.raises(ZooError, match=words):
         register(cls)
+
+
+@pytest.mark.usefixtures("scratch")
+def test_classes_from_outside_are_found_in_spellings() -> None:
+    register(Foreign)
+    assert registry.foreign(["margin", "mix(foreign=0.5, margin=0.5)"]) == [Foreign]
+    assert registry.foreign(["margin", "k_center(metric='cosine')"]) == []
+
+
+def test_a_default_is_found_in_a_class_with_a_missing_of_another_process() -> None:
+    missing = type(MISSING)
+    assert default_of(SimpleNamespace(default=0.7, default_factory=missing())) == 0.7  # type: ignore[arg-type]
+    assert default_of(SimpleNamespace(default=missing(), default_factory=missing())) is MISSING  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("scratch")

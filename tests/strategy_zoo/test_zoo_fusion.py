@@ -389,3 +389,16 @@ def test_compositions_need_what_their_ingredients_need() -> None:
     assert get("refine(margin, pick=margin)").needs == ("proba",)
     assert get("smooth(margin)").needs == ("proba", "embedding", "seen_embedding", "seen_y")
     assert get("smooth(balanced_margin)").uses == ()
+
+
+def test_smooth_leaves_out_rows_whose_label_is_no_class() -> None:
+    given = arrays(30, labelled=9)
+    words = np.array(list("abcd"))
+    known = np.arange(9) % 3 > 0
+    label = np.where(known, words[given["seen_y"]], "none")
+    some = {name: given[name][known] for name in ("seen_embedding", "seen_y")}
+    pool = {name: given[name] for name in ("proba", "embedding")}
+    with_all = View(**pool, seen_embedding=given["seen_embedding"], seen_y=label, classes=words)
+    assert rows("smooth(margin)", with_all, 9) == rows("smooth(margin)", View(**pool, **some), 9)
+    none = View(**pool, seen_embedding=given["seen_embedding"], seen_y=["none"] * 9, classes=words)
+    assert rows("smooth(margin)", none, 9) == rows("margin", none, 9)

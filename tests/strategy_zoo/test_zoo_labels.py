@@ -1,6 +1,7 @@
 """Strategies for rare classes, noisy votes and multi-label tasks agree with references written another way."""
 
 import math
+import tracemalloc
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +16,7 @@ from scipy.spatial.distance import hamming
 from strategy_zoo import SpellingError, View, ViewError, get, propose
 from strategy_zoo._labels import class_counts, evenly, groups, label_margins, with_ties
 from strategy_zoo.strategies.category_vector_inconsistency import borda, entropy_distance
+from strategy_zoo.strategies.unseen_class import regions
 from strategy_zoo.testing import arrays
 
 
@@ -180,6 +182,49 @@ def test_unseen_class_is_the_distance_to_the_nearest_region_in_its_radii(
     assert np.array_equal(
         ours, np.concatenate([score(f"unseen_class(prior={prior})", view.block(i, i + 1)) for i in range(40)])
     )
+
+
+def test_unseen_class_adds_up_labels_of_many_blocks_in_memory_that_does_not_grow_with_them() -> None:
+    data = arrays(5, labelled=20_000, columns=50)
+    pool, seen, labels = data["embedding"], data["seen_embedding"], data["seen_y"]
+    expected = radii_away(pool.astype(float), seen.astype(float), labels.tolist(), 2.0)
+    view = View(embedding=pool, seen_embedding=seen, seen_y=labels)
+    tracemalloc.start()
+    answer = propose("unseen_class", view, 5, rng())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.score == pytest.approx(expected[answer.rows], rel=1e-9)
+    assert peak < seen.nbytes  # 4 MB; a copy of them in double precision has 8
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("spread", [1e-20, 1.0])
+def test_unseen_class_gives_the_bits_of_subtracting_every_centre(offset: float, spread: float) -> None:
+    pool, seen = (np.round(rng(s).normal(size=(400, 3)) * 2 + offset) * spread for s in (1, 2))  # ties, duplicates
+    labels = rng(3).integers(0, 60, 400)
+    view = View(embedding=pool, seen_embedding=seen, seen_y=labels)
+    least = np.full(400, np.inf)
+    for centre, radius in zip(*regions(np.asarray(view.seen_embedding), groups(labels), 2.0), strict=True):
+        apart = (np.asarray(view.embedding, np.float64) - centre) / radius
+        least = np.minimum(least, np.einsum("ij,ij->i", apart, apart))
+    assert np.array_equal(score("unseen_class", view), np.sqrt(least))
+
+
+def test_unseen_class_takes_rows_labelled_otherwise_as_regions_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    import strategy_zoo.strategies.unseen_class as module
+
+    seen = np.array([[0.0, 0.0], [0.0, 2.0], [9.0, 0.0], [0.0, 9.0]])
+    pool = [[0.0, 1.0], [9.0, 0.0], [4.5, 4.5], [0.0, 9.0]]  # the third lies between the two rows of no class
+    view = View(embedding=pool, seen_embedding=seen, seen_y=["a", "a", "b", "c"], classes=["a"])
+    known = View(embedding=pool, seen_embedding=seen, seen_y=["a", "a", "b", "c"], classes=["a", "b", "c"])
+    assert score("unseen_class", view).tolist() == score("unseen_class", known).tolist()
+    assert rows("unseen_class", view, 1) == [2]
+    # Without classes a -1 is a label as any other.
+    assert rows("unseen_class", View(embedding=pool, seen_embedding=seen, seen_y=[0, 0, -1, -1]), 4)[-1] == 2
+    monkeypatch.setattr(module, "_MOST_OTHERS", 2)
+    many = np.concatenate([seen[:3], [[5.0, 5.0]] * 7, seen[3:]])
+    view = View(embedding=pool, seen_embedding=many, seen_y=[0, 0, *[1] * 9], classes=[0])
+    assert score("unseen_class", view).tolist() == score("unseen_class", known).tolist()  # the first one and the last
 
 
 def test_unseen_class_finds_a_class_that_has_no_label() -> None:
@@ -398,6 +443,24 @@ def test_category_vector_inconsistency_keeps_to_evenly_spaced_labelled_rows(monk
     monkeypatch.setattr(module, "_ENTRIES", 20)  # several blocks
     answer = propose("category_vector_inconsistency", View(label_proba=p, seen_labels=seen), 30, rng())
     assert answer.score == pytest.approx(cvirs(p, seen[::10])[0][answer.rows])
+
+
+def test_category_vector_inconsistency_works_out_no_more_distances_than_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import strategy_zoo.strategies.category_vector_inconsistency as module
+
+    done: list[int] = []
+
+    def counted(*sizes: Any) -> np.ndarray:
+        distance = entropy_distance(*sizes)
+        done.append(distance.size)
+        return distance
+
+    monkeypatch.setattr(module, "entropy_distance", counted)
+    view = View(label_proba=rng(1).random((30, 400)), seen_labels=rng(2).integers(0, 2, (7, 400)))
+    propose("category_vector_inconsistency", view, 3, rng())
+    assert sum(done) <= 30 * 7
 
 
 def test_category_vector_inconsistency_of_one_row_and_of_sure_labels() -> None:

@@ -410,6 +410,29 @@ def test_bait_compares_the_best_first_picks_of_a_random_subset(monkeypatch: pyte
     assert len({tuple(rows("bait", view, 5, seed)) for seed in range(5)}) > 1
 
 
+@pytest.mark.parametrize("probabilities", [True, False])
+def test_bait_weighs_a_random_subset_of_many_labelled_rows_as_all_of_them(
+    probabilities: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = bait_view(n=25, labelled=90)
+    assert view.seen_embedding is not None
+    assert view.seen_proba is not None
+    drawn = np.sort(rng(4).choice(90, 30, replace=False))  # the pool is small enough to be taken whole, without a draw
+    thrice = np.repeat(drawn, 3)  # 30 rows stand for 90
+    kept = {"proba": view.proba, "embedding": view.embedding}
+    whole, part = ({"seen_embedding": view.seen_embedding[some]} for some in (slice(None), thrice))
+    if probabilities:
+        whole["seen_proba"], part["seen_proba"] = view.seen_proba, view.seen_proba[thrice]
+    monkeypatch.setattr(bait_module, "_MOST_ROWS", 30)
+    expected = bait_by_force(View(**kept, **part), 6)
+    agrees(propose("bait", View(**kept, **whole), 6, rng(4)), expected)
+    # The same row many times is its own sample, whichever rows are drawn.
+    alike = {name: np.repeat(value[:1], 90, axis=0) for name, value in whole.items()}
+    answer = propose("bait", View(**kept, **alike), 6, rng(5))
+    monkeypatch.undo()
+    agrees(propose("bait", View(**kept, **alike), 6, rng(6)), (answer.rows.tolist(), answer.score.tolist(), None))
+
+
 def _small(view: View) -> tuple[np.ndarray, np.ndarray]:
     assert view.proba is not None
     assert view.embedding is not None

@@ -90,6 +90,14 @@ def test_greedy_rules_agree_with_loops_over_all_pairs(name: str, method: str, la
     assert answer.score == pytest.approx(reached if labelled else [reached[1], *reached[1:]], rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["greedy_x", "greedy_y", "improved_greedy", "largest_cluster_max_distance"])
+def test_the_only_pick_of_an_unlabelled_pool_counts_as_far_as_the_farthest_row(name: str) -> None:
+    view = View(**pool(labelled=0))
+    assert propose(name, view, 1, rng()).score[0] == propose(name, view, 2, rng()).score[1]
+    alone = View(embedding=[[3.0]], prediction=[2.0])
+    assert propose(name, alone, 1, rng()).score.tolist() == [0.0]
+
+
 def test_greedy_x_is_k_center_in_every_digit() -> None:
     view = View(**pool())
     one, two = propose("greedy_x", view, 20, rng()), propose("k_center", view, 20, rng())
@@ -303,6 +311,12 @@ def test_largest_cluster_max_distance_agrees_with_a_search(labelled: int, column
     answer = propose("largest_cluster_max_distance", View(**given), 15, rng())
     assert answer.rows.tolist() == expected
     assert answer.score == pytest.approx(reached if labelled else [reached[1], *reached[1:]], rel=1e-3, abs=1e-4)
+
+
+def test_largest_cluster_max_distance_leaves_a_row_between_two_centres_to_the_earlier_one() -> None:
+    # Row 1 is 2 away from the labelled row and from the first pick. With the former it belongs to the larger cluster.
+    view = View(embedding=[[4.0], [2.0], [-3.0], [2.25], [2.25]], seen_embedding=[[0.0]])
+    assert rows("largest_cluster_max_distance", view, 2) == [0, 2]
 
 
 def test_largest_cluster_max_distance_prefers_crowds_where_k_center_prefers_outliers() -> None:

@@ -1,6 +1,8 @@
 """The text form of strategies: what it reads, what it prints, what it refuses."""
 
 import sys
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,6 +239,50 @@ def test_a_kept_function_reads_back_and_its_namesake_gets_a_number() -> None:
     assert get(first.spelling) == first
     assert get(second.spelling) == second
     assert keep(get(one)) is first
+
+
+class Chooser:
+    def choose(self, view: View, n: int, rng: np.random.Generator) -> range:
+        return range(n)
+
+    __call__ = choose
+
+
+def test_a_function_made_again_by_the_same_code_keeps_its_label() -> None:
+    """As in a cell of a notebook that is run twice; one that holds other values is another one."""
+
+    def made() -> list[Strategy]:
+        space: dict[str, Any] = {}
+        exec("def cell(view, n, rng):\n    return range(n)", globals(), space)  # noqa: S102
+        return [keep(get(space["cell"])), keep(get(space["cell"]))]
+
+    def closure(k: int) -> Strategy:
+        return keep(get(lambda view, n, rng: range(k, k + n)))
+
+    assert len({one.spelling for one in (*made(), *made())}) == 1
+    assert closure(1).spelling != closure(2).spelling
+    chooser = Chooser()
+    assert keep(get(chooser.choose)).spelling == keep(get(chooser.choose)).spelling
+    assert keep(get(chooser.choose)).spelling != keep(get(Chooser().choose)).spelling
+
+
+def test_callables_without_a_name_are_called_after_their_class_or_function() -> None:
+    assert get(Chooser()).spelling == "plain('Chooser')"
+    assert get(partial(Chooser.choose, Chooser())).spelling == "plain('choose')"
+
+
+def test_functions_inside_of_compositions_are_kept_too() -> None:
+    one, two = (lambda view, n, rng: range(n)), (lambda view, n, rng: range(view.n - n, view.n))
+    for made in (Mix((one, two)), Narrow("margin", Mix((two, "margin"))), Narrow(one, two)):  # type: ignore[arg-type]
+        kept = keep(made)
+        again = get(kept.spelling)
+        for strategy in (made, again):
+            view = View(**arrays(20))
+            assert propose(strategy, view, 4, np.random.default_rng(0)).rows.tolist() == (
+                propose(kept, view, 4, np.random.default_rng(0)).rows.tolist()
+            )
+    margin = get("mix(margin=0.5, random=0.5)")
+    assert keep(margin) is margin
 
 
 def test_compositions_need_what_their_ingredients_need() -> None:

@@ -466,6 +466,53 @@ def test_check_fires_on_a_stream_strategy_that_breaks_it(check: str, members: di
 
 
 @pytest.mark.usefixtures("scratch")
+@pytest.mark.usefixtures("scratch")
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        (None, "shape () of type object"),
+        (0.5, "shape ()"),
+        (np.zeros(3), "shape (3,) of type float64 for 20 row(s)"),
+        (np.zeros(24), "shape (24,)"),
+        (np.zeros((20, 2, 2)), "expected numbers [20] or [20, m]"),
+        (["a"] * 20, "type <U1"),
+        (np.full(20, np.nan), "NaN"),
+    ],
+)
+def test_a_wrong_measure_is_refused_with_words(measured: Any, words: str) -> None:
+    strategy = broken(measure=lambda self, view: measured)
+    view = View(**arrays(20))
+    for call in (lambda: Stream(strategy, rng()).offer_many(view), lambda: propose(strategy, view, 3, rng())):
+        with pytest.raises(ZooError) as caught:
+            call()
+        assert words in str(caught.value)
+    with pytest.raises(ZooError, match=r"1 row|NaN"):
+        strategy.offer(strategy.begin(), view.block(0, 1), rng())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seen": "x"}, "numbers in seen"),
+        ({"asked": -1}, "numbers in asked"),
+        ({"inner": {"threshold": "x"}}, "numbers in threshold"),
+        ({"inner": {"threshold": float("nan")}}, "numbers in threshold"),
+        ({"inner": {"recent": [[1.0], [1.0, 2.0]], "nearest": None}}, "numbers in recent, nearest"),
+        ({"inner": {"recent": [[1.0]]}}, "embedding has 5 columns, expected 1"),
+        ({"inner": {"recent": [[1.0] * 5]}}, "embedding"),
+    ],
+)
+def test_a_damaged_state_is_refused_with_words(change: dict[str, Any], words: str) -> None:
+    given = arrays(30)
+    view = View(proba=given["proba"], embedding=given["embedding"])
+    stream = Stream("stream_density", rng())
+    stream.offer_many(view)
+    state = stream.state
+    state = state | change | {"inner": state["inner"] | change.get("inner", {})}
+    with pytest.raises(ZooError, match=words):
+        Stream("stream_density", rng(), state).offer_many(view)
+
+
 def test_check_stream_names_the_check_and_the_strategy() -> None:
     with pytest.raises(AssertionError, match="broken fails share_is_held: "):
         check_stream(broken(advance=never_refuses))

@@ -352,6 +352,8 @@ def test_units_give_columns_one_size_and_categories_one_distance() -> None:
         (lambda: Space([0], [1], categorical={0: [0, 2]}), "all from 0 to 1"),
         (lambda: Space([0], [1], categorical={0: ["red"]}), "aren't numbers"),
         (lambda: Space([0], [1], integer=[0], categorical={0: [0]}), "integer and categorical"),
+        (lambda: Space([0], [1], integer=0), "such as [0]"),
+        (lambda: Space([0], [1], categorical=[1]), "expected values by column"),
         (lambda: Space([0], [1], valid=3), "valid is a int"),
         (lambda: Space([0], [1], valid=lambda p: 1.0).sample(1, rng()), "expected bool [200]"),
         (lambda: Space([0], [1], valid=lambda p: p[:, 0]).sample(1, rng()), "type float64"),

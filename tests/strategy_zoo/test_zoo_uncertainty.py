@@ -1,6 +1,7 @@
 """Uncertainty, committee and change strategies agree with references that are written another way."""
 
 import itertools
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -75,6 +76,19 @@ def test_power_entropy_draws_in_proportion_to_the_power_of_the_entropy() -> None
         expected = 6000 * weight / weight.sum()
         assert first[3] == 0
         assert scipy.stats.chisquare([first[i] for i in range(3)], expected[:3]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("beta", [1e-6, 0.01, 1e6])
+@pytest.mark.parametrize("name", ["power_entropy", "power_bald"])
+def test_rows_without_weight_are_drawn_last_however_warm_and_by_chance(name: str, beta: float) -> None:
+    committee = np.zeros((2, 80, 2))
+    committee[:, :40] = [1.0, 0.0]
+    committee[0, 40:], committee[1, 40:] = [0.9, 0.1], [0.2, 0.8]
+    committee[:, 40:60] = [[[1 - 1e-6, 1e-6]], [[1.0, 0.0]]]
+    view = View(proba=committee.mean(axis=0), committee=committee)
+    answers = [rows(f"{name}(beta={beta})", view, 80, seed) for seed in range(3)]
+    assert all(sorted(answer[40:]) == list(range(40)) for answer in answers)
+    assert len({tuple(answer[40:]) for answer in answers}) == 3
 
 
 # --- band ------------------------------------------------------------------------------------------------------------
@@ -311,6 +325,20 @@ def test_calibrated_refuses_labels_that_are_no_columns(labels: list[Any]) -> Non
         propose("calibrated(entropy)", View(**arrays() | {"seen_y": np.array(labels)}), 3, rng())
 
 
+def test_calibrated_leaves_out_labels_that_are_none_of_the_classes_of_the_view() -> None:
+    proba, label = labelled(40, 3, 2.5)
+    words = np.array(["ant", "bee", "cow"])
+    given = {"proba": arrays(classes=3)["proba"], "classes": words}
+    strategy: Any = get("calibrated(entropy)")
+    mixed = np.append(words[label], ["dog", "dog"])
+    view = View(**given, seen_proba=np.append(proba, proba[:2], axis=0), seen_y=mixed)
+    assert strategy.temperature(view) == strategy.temperature(View(**given, seen_proba=proba, seen_y=words[label]))
+    assert strategy.temperature(view) > 1.2
+    assert len(rows("calibrated(entropy)", view, 5)) == 5
+    none = View(**given, seen_proba=proba[:1], seen_y=["dog"])
+    assert strategy.temperature(none) == 1
+
+
 # --- votes -----------------------------------------------------------------------------------------------------------
 
 
@@ -415,6 +443,19 @@ def test_max_disagreement_and_bald_agree_with_sums_written_out(seed: int) -> Non
     assert score("bald", view)[:3].tolist() == [0, 0, 0]
     assert score("max_disagreement", view)[3] == pytest.approx(np.log(4))
     assert score("consensus_entropy", view) == pytest.approx(scipy.stats.entropy(mean, axis=1), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["bald", "max_disagreement"])
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+def test_rows_on_which_all_members_agree_tie_at_zero(name: str, classes: int) -> None:
+    one = rng(classes).dirichlet(np.full(classes, 0.3), 300)
+    for size in (3, 5, 7):
+        view = View(committee=np.stack([one] * size))
+        assert score(name, view).tolist() == [0.0] * 300
+        assert rows(name, view, 4) == [0, 1, 2, 3]
+    # A difference that the inputs do hold is kept.
+    shifted = 0.99 * one + 0.01 * np.roll(one, 1, axis=1)
+    assert np.all(score(name, View(committee=np.stack([one, shifted]))) > 0)
 
 
 def test_power_bald_draws_in_proportion_to_the_power_of_bald() -> None:
@@ -603,6 +644,20 @@ def test_expected_gradient_length_is_that_of_gradients_written_out(seed: int, bi
     found = score(f"expected_gradient_length(bias={bias})", View(proba=proba, embedding=x))
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
     assert found[:4].tolist() == [0] * 4
+
+
+def test_wide_embeddings_are_squared_in_blocks_and_give_the_same_bits() -> None:
+    x = rng().normal(size=(20_000, 100)).astype(np.float32)
+    view = View(proba=np.full((20_000, 2), 0.5), embedding=x)
+    tracemalloc.start()
+    found = score("expected_gradient_length", view)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6  # the squares of all rows would be 16 MB
+    assert found.tolist() == (np.sqrt(0.5) * np.sqrt(np.square(x, dtype=float).sum(axis=1))).tolist()
+    assert get("expected_gradient_length").bias is False  # type: ignore[attr-defined]
+    numpys: Any = type(get("expected_gradient_length"))
+    assert numpys(bias=np.True_).spelling == "expected_gradient_length(bias=True)"
 
 
 def test_the_gradient_is_that_of_the_logarithmic_loss() -> None:

@@ -62,6 +62,7 @@ def test_arrays_are_converted_to_the_stated_types() -> None:
         ({"committee": [[[0.5, 0.5]], [[np.nan, 0.4]]]}, "committee has 1 row(s) with NaN"),
         ({"proba": [["a", "b"]]}, "can't be read as numbers"),
         ({"proba": [[1j, 1]]}, "complex"),
+        ({"prediction": np.array(["2024-01-01"], "M8[D]")}, "dates"),
         ({"proba": [[0.5, 0.5], [1.0]]}, "can't be read as numbers"),
         ({"proba": np.ma.masked_array(P, mask=P > 0)}, "masked"),
         ({"proba": P, "lookahead": 3}, "lookahead is a int"),
