@@ -22,12 +22,14 @@ from metaal.inputs import among, check_count, check_ids, check_labels, check_num
 from metaal.journal import Journal
 from metaal.policies import read_policy
 from metaal.policies.absent import Absent
+from metaal.policies.arms import check_arm
 from metaal.query import Query, restored
 from metaal.shown import digest_of, make_view, pool_digest
 from metaal.state import Id
 from metaal.turn import Turn
 from metadata_store import Store
-from strategy_zoo import FIELDS, View, get
+from strategy_zoo import FIELDS, Strategy, View
+from strategy_zoo.plain import Rule
 
 
 class Run:
@@ -51,7 +53,7 @@ class Run:
         Further facts to log with the run, such as ``{"learner": "logistic"}``.
     stream : str, optional
         Name that random numbers derive from; runs to be compared under common random numbers share one.
-    default : str
+    default : str, Strategy or function
         Strategy that is previewed beside the chosen one in every loop, so that logs can train a policy. Default: the
         policy's own, else cluster_margin.
     store : Store, optional
@@ -85,7 +87,7 @@ class Run:
         task: str | None = None,
         tags: Mapping[str, str | float] | None = None,
         stream: str | None = None,
-        default: str | None = None,
+        default: str | Strategy | Rule | None = None,
         store: Store | None = None,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -94,7 +96,7 @@ class Run:
             budget = check_count(budget, name="budget", meaning="labels in all; None for no limit")
         self.policy = read_policy(policy)
         # A learned policy measures advantages against the default that it was trained with.
-        self.default = get(default or str(getattr(self.policy, "default", DEFAULT_ARM))).spelling
+        self.default = check_arm(default or str(getattr(self.policy, "default", DEFAULT_ARM)))
         self.seed = int(seed)
         self.budget = budget
         self._journal = Journal(path, store)

@@ -10,6 +10,7 @@ float32 holds.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,14 +21,16 @@ F4 = NDArray[np.float32]
 F8 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+_COARSE = 8  # grid steps that a typical row should be from the mean, at least
 _ENTRIES = 1 << 16  # entries of a block of points: 0.5 MB, so that it is still in the cache when it is used
 _WIDE = 1 << 18  # entries of a block of distances: 2 MB
 
 
-def snap(*arrays: F4 | F8, centre: bool = True) -> tuple[list[F4], float]:
+def snap(*arrays: F4 | F8, centre: bool = True, named: bool = True) -> tuple[list[F4], float]:
     """The arrays as integers (held in float32, which is exact), on one common grid, and the size of a grid step.
 
     With `centre`, the mean of the first array becomes the origin; distances don't change, but far fewer bits are lost.
+    `named`: the arrays are a caller's embedding; a warning is given when a few huge values leave no bits for the rest.
     """
     columns = arrays[0].shape[1]
     bits = min(23, (51 - math.ceil(math.log2(max(2, columns)))) // 2)
@@ -37,6 +40,8 @@ def snap(*arrays: F4 | F8, centre: bool = True) -> tuple[list[F4], float]:
     peak = max((float(np.abs(block - origin).max()) for a in arrays for _, block in blocks(a)), default=0.0)
     # A power of two: dividing by it is exact. What a float64 can hardly hold is zero, as its step would be.
     step = math.ldexp(1.0, math.frexp(peak)[1] - bits) if peak > 1e-300 else 1.0
+    if named:
+        _warn_of_outliers(arrays[0], step)
     placed = []
     for array in arrays:
         out = np.empty(array.shape, np.float32)
@@ -44,6 +49,20 @@ def snap(*arrays: F4 | F8, centre: bool = True) -> tuple[list[F4], float]:
             out[start : start + len(block)] = np.rint((block - origin) / step)
         placed.append(out)
     return placed, step
+
+
+def _warn_of_outliers(points: F4 | F8, step: float) -> None:
+    some = points[:: max(1, len(points) // 1000)].astype(np.float64)
+    # About the median: a huge value moves the mean itself.
+    size = np.abs(some - np.median(some, axis=0)).max(axis=1, initial=0.0) if len(some) else np.empty(0)
+    typical = float(np.median(size)) if len(size) else 0.0
+    if 0 < typical < _COARSE * step:
+        warnings.warn(
+            f"the embedding's largest values are over a million times a typical row's (about {typical:.3g} from "
+            "the median), so that distances between typical rows are lost; remove sentinel values such as -999999, or "
+            "scale the columns",
+            stacklevel=4,
+        )
 
 
 def blocks(points: Floats, width: int | None = None) -> Iterator[tuple[int, F8]]:

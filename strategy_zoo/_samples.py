@@ -96,6 +96,10 @@ def degenerate() -> Iterator[tuple[str, View]]:
         "one-hot probabilities",
         View(**base | {"proba": hot, "previous": hot, "committee": np.stack([hot] * 3), "stochastic": [hot] * 2}),
     )
+    much = {name: base[name] * 1.0009 for name in ("proba", "previous", "committee", "stochastic", "seen_proba")}
+    yield "rows that sum to a little over 1", View(**base | much)
+    sure = hot * 1.0009
+    yield "sure rows that sum to a little over 1", View(**base | {"proba": sure, "committee": np.stack([sure] * 3)})
     yield "every row twice", View(**arrays(6)).take(np.repeat(np.arange(6), 2))
     yield "two classes", View(**arrays(12, classes=2))
     yield "one class", View(**arrays(12, classes=1))

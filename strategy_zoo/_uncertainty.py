@@ -33,9 +33,10 @@ def margins(proba: F8) -> F8:
             value = proba[:, column]
             np.maximum(second, np.minimum(first, value), out=second)
             np.maximum(first, value, out=first)
-        return first - second
+        first -= second
+        return np.minimum(first, 1, out=first)  # a row may sum to a little over 1
     two = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:]
-    return two[:, 1] - two[:, 0]
+    return np.minimum(two[:, 1] - two[:, 0], 1)
 
 
 def entropies(proba: F8) -> F8:

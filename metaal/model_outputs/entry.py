@@ -71,7 +71,7 @@ def outputs(
         Size of the committee. Default: all members of a random forest, extra trees, bagging or voting ensemble, or 5
         clones of anything else, each fitted on a bootstrap sample of the labelled rows (for classifiers drawn by class,
         so that every class stays; classes of one row are then the same in all). Boosted trees are refitted too: the
-        stages of one model are no committee.
+        stages of one model are no committee. The weights of a voting ensemble are left out: members count equally.
     passes : int
         Noisy passes in ``stochastic``.
     noise : (kind, strength)

@@ -50,7 +50,7 @@ class Badge(Strategy):
         proba = field_of(view, "proba")
         residual = proba.copy()
         residual[np.arange(len(proba)), proba.argmax(axis=1)] -= 1
-        (a,), step_a = snap(residual, centre=False)
+        (a,), step_a = snap(residual, centre=False, named=False)
         del residual
         (x,), step_x = snap(field_of(view, "embedding"), centre=False)
         squared = lengths(a) * lengths(x)  # |g|² = |a|² |x|²

@@ -9,17 +9,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from strategy_zoo._composing import combined
+from strategy_zoo._composing import combined, ingredients, read_weighted, scaled, weighted
 from strategy_zoo.entry import propose
-from strategy_zoo.errors import SpellingError
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.spelling import get
-from strategy_zoo.strategy import Kind, Strategy, block_rows, choice, literal, real, top, whole
+from strategy_zoo.strategy import Kind, Strategy, block_rows, choice, literal, top, whole
 from strategy_zoo.view import View
-
-_MOST_PARTS = 32
-_LEAST_WEIGHT = 1e-9
 
 F8 = NDArray[np.float64]
 
@@ -74,27 +69,10 @@ class Fuse(Strategy):
     factor: int = 5
 
     def __post_init__(self) -> None:
-        if isinstance(self.parts, str | Strategy) or not 2 <= len(tuple(self.parts)) <= _MOST_PARTS:
-            raise SpellingError(f"fuse: expected 2 to {_MOST_PARTS} ingredients, as in fuse(margin=0.5, k_center=0.5)")
-        parts = tuple(get(part) for part in self.parts)
-        weights = tuple(self.weights) if isinstance(self.weights, tuple | list | np.ndarray) else self.weights
-        if weights is None:
-            weights = (1.0,) * len(parts)
-        if not isinstance(weights, tuple) or len(weights) != len(parts):
-            raise SpellingError(f"fuse: weights is {self.weights!r}, expected {len(parts)} numbers, one per ingredient")
-        weights = tuple(real(self.name, "a weight", weight, _LEAST_WEIGHT, 1e9) for weight in weights)
-        total = math.fsum(weights)
-        # Weights that sum to 1 already stay as they are, so that reading them back changes no digit.
-        if abs(total - 1) > 1e-9:
-            weights = tuple(weight / total for weight in weights)
-        if min(weights) < _LEAST_WEIGHT:
-            raise SpellingError(
-                f"fuse: the smallest weight is {min(weights):.3g} of the sum, expected at least {_LEAST_WEIGHT:g}; "
-                "leave that ingredient out"
-            )
+        parts = ingredients(self.name, self.parts, 2, self.example)
         given = {
             "parts": parts,
-            "weights": weights,
+            "weights": scaled(self.name, self.weights, len(parts)),
             "rule": choice(self.name, "rule", self.rule, ("borda", "geometric")),
             "factor": whole(self.name, "factor", self.factor, 1, 10_000),
             **combined(parts),
@@ -133,28 +111,16 @@ class Fuse(Strategy):
 
     @property
     def spelling(self) -> str:
-        weights = self.weights or ()
-        texts = [part.spelling for part in self.parts]
         rest = "" if self.rule == "borda" else f", rule={literal(self.rule)}"
         rest += "" if self.factor == 5 else f", factor={self.factor}"
-        if all(text.isidentifier() for text in texts) and len(set(texts)) == len(texts):
-            return f"fuse({', '.join(f'{t}={w!r}' for t, w in zip(texts, weights, strict=True))}{rest})"
-        equal = weights == (1.0 / len(texts),) * len(texts)  # what leaving them out gives, to the last digit
-        return f"fuse({', '.join(texts)}{'' if equal else f', weights={literal(weights)}'}{rest})"
+        return weighted(self.name, self.parts, self.weights or (), rest)
 
     @classmethod
     def build(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
         own = {key: kwargs[key] for key in ("rule", "factor") if key in kwargs}
         others = {key: value for key, value in kwargs.items() if key not in own}
-        if not args:
-            return cls(tuple(get(key) for key in others), tuple(others.values()), **own)
-        strange = [key for key in others if key != "weights"]
-        if strange or not all(isinstance(arg, Strategy) for arg in args):
-            raise SpellingError(
-                f"fuse got {', '.join(map(literal, args))}{' and ' if strange else ''}{', '.join(strange)}; expected "
-                "either fuse(margin=0.7, k_center=0.3) or fuse(margin, badge, weights=(0.7, 0.3), rule='geometric')"
-            )
-        return cls(args, others.get("weights"), **own)
+        usage = "fuse(margin=0.7, k_center=0.3) or fuse(margin, badge, weights=(0.7, 0.3), rule='geometric')"
+        return cls(*read_weighted(cls.name, args, others, usage), **own)
 
 
 def _scores(part: Strategy, view: View, rng: np.random.Generator) -> F8:

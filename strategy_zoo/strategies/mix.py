@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from strategy_zoo._composing import combined
+from strategy_zoo._composing import combined, ingredients, read_weighted, scaled, weighted
 from strategy_zoo.entry import propose
-from strategy_zoo.errors import SpellingError
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.spelling import get
-from strategy_zoo.strategy import Kind, Strategy, literal, real
+from strategy_zoo.strategy import Kind, Strategy
 from strategy_zoo.view import View
-
-_MOST_PARTS = 32
-_LEAST_WEIGHT = 1e-9
 
 
 @register
@@ -65,24 +59,8 @@ class Mix(Strategy):
     weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.parts, str | Strategy) or not 2 <= len(tuple(self.parts)) <= _MOST_PARTS:
-            raise SpellingError(f"mix: expected 2 to {_MOST_PARTS} ingredients, as in mix(margin=0.7, random=0.3)")
-        parts = tuple(get(part) for part in self.parts)
-        weights = tuple(self.weights) if isinstance(self.weights, tuple | list | np.ndarray) else self.weights
-        if weights is None:
-            weights = (1.0,) * len(parts)
-        if not isinstance(weights, tuple) or len(weights) != len(parts):
-            raise SpellingError(f"mix: weights is {self.weights!r}, expected {len(parts)} numbers, one per ingredient")
-        weights = tuple(real(self.name, "a weight", weight, _LEAST_WEIGHT, 1e9) for weight in weights)
-        total = math.fsum(weights)
-        # Weights that sum to 1 already stay as they are, so that reading them back changes no digit.
-        if abs(total - 1) > 1e-9:
-            weights = tuple(weight / total for weight in weights)
-        if min(weights) < _LEAST_WEIGHT:
-            raise SpellingError(
-                f"mix: the smallest weight is {min(weights):.3g} of the sum, expected at least {_LEAST_WEIGHT:g}; "
-                "leave that ingredient out"
-            )
+        parts = ingredients(self.name, self.parts, 2, self.example)
+        weights = scaled(self.name, self.weights, len(parts))
         for key, value in {"parts": parts, "weights": weights, **combined(parts), "stochastic": True}.items():
             object.__setattr__(self, key, value)
 
@@ -120,21 +98,9 @@ class Mix(Strategy):
 
     @property
     def spelling(self) -> str:
-        weights = self.weights or ()
-        texts = [part.spelling for part in self.parts]
-        if all(text.isidentifier() for text in texts) and len(set(texts)) == len(texts):
-            return f"mix({', '.join(f'{t}={w!r}' for t, w in zip(texts, weights, strict=True))})"
-        equal = weights == (1.0 / len(texts),) * len(texts)  # what leaving them out gives, to the last digit
-        return f"mix({', '.join(texts)}{'' if equal else f', weights={literal(weights)}'})"
+        return weighted(self.name, self.parts, self.weights or ())
 
     @classmethod
     def build(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
-        if not args:
-            return cls(tuple(get(key) for key in kwargs), tuple(kwargs.values()))
-        strange = [key for key in kwargs if key != "weights"]
-        if strange or not all(isinstance(arg, Strategy) for arg in args):
-            raise SpellingError(
-                f"mix got {', '.join(map(literal, args))}{' and ' if strange else ''}{', '.join(strange)}; expected "
-                "either mix(margin=0.7, random=0.3) or mix(margin, k_center(metric='cosine'), weights=(0.7, 0.3))"
-            )
-        return cls(args, kwargs.get("weights"))
+        usage = "mix(margin=0.7, random=0.3) or mix(margin, k_center(metric='cosine'), weights=(0.7, 0.3))"
+        return cls(*read_weighted(cls.name, args, kwargs, usage))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from strategy_zoo._composing import combined
+from strategy_zoo._composing import combined, ingredients
 from strategy_zoo._narrowing import subset
 from strategy_zoo.entry import propose
 from strategy_zoo.errors import SpellingError
@@ -19,7 +19,6 @@ from strategy_zoo.spelling import get
 from strategy_zoo.strategy import Kind, Strategy, default_of, literal, real, whole
 from strategy_zoo.view import View
 
-_MOST_PARTS = 32
 _MOST_FIRST = 5_000  # rows of a subset in the first round, as in the authors' program
 _MOST_LEFT = 10_000  # rows that go on from a round, as there
 _OWN = ("rounds", "subsets", "share")
@@ -82,9 +81,7 @@ class Refine(Strategy):
     share: float = 0.4
 
     def __post_init__(self) -> None:
-        if isinstance(self.parts, str | Strategy) or not 1 <= len(tuple(self.parts)) <= _MOST_PARTS:
-            raise SpellingError(f"refine: expected 1 to {_MOST_PARTS} ingredients, as in refine(margin, badge)")
-        parts = tuple(get(part) for part in self.parts)
+        parts = ingredients(self.name, self.parts, 1, "refine(margin, badge)")
         pick = get("k_center" if self.pick is None else self.pick)
         given = {
             "parts": parts,

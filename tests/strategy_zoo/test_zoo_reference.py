@@ -402,3 +402,12 @@ def test_mix_quotas_are_within_one_of_the_share(weights: list[float], n: int, se
     count = np.bincount(answer.part, minlength=len(weights))
     assert np.all(np.abs(count - share) < 1 + 1e-6)
     assert answer.score.tolist() == sorted(answer.score, reverse=True)
+
+
+def test_a_sentinel_that_leaves_no_bits_for_the_rest_is_warned_about() -> None:
+    points = np.random.default_rng(0).random((500, 3))
+    propose("k_center", View(embedding=points), 3, rng())
+    propose("k_center", View(embedding=points * [1, 1e6, 1]), 3, rng())  # a column of another unit is no sentinel
+    points[7] = -1e9
+    with pytest.warns(UserWarning, match="remove sentinel values"):
+        propose("k_center", View(embedding=points), 3, rng())
