@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.micro import harness
+from strategy_zoo.timing import FILE
 
 CONFIGURATIONS = 24
 _LEVELS = {
@@ -82,7 +83,10 @@ def checked(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def calibrate(table: harness.Table, folder: Path, python: str) -> dict[str, Any]:
-    """Write ``calibration.json`` for all strategies that were measured; returns how good the predictions are."""
+    """Write ``calibration.json`` for all strategies that were measured; returns how good the predictions are.
+
+    Into the package, where `strategy_zoo.timing` reads it, unless the results go to a folder of their own.
+    """
     by_name: dict[str, list[dict[str, Any]]] = {}
     for row in table.rows.values():
         by_name.setdefault(row["strategy"], []).append(row)
@@ -93,5 +97,5 @@ def calibrate(table: harness.Table, folder: Path, python: str) -> dict[str, Any]
     machine = harness.facts(python)["machine"]["machine_seconds"]
     text = json.dumps({"machine_seconds": machine, "typical": typical, "strategies": known}, indent=1)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "calibration.json").write_text(text + "\n", encoding="utf-8")
+    (FILE if folder == harness.RESULTS else folder / "calibration.json").write_text(text + "\n", encoding="utf-8")
     return {"predictions": found}

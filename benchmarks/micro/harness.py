@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import metaal
+
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-activeml", "modAL-python", "small-text", "metaal")
@@ -188,7 +190,8 @@ def facts(python: str = sys.executable) -> dict[str, Any]:
             "system": platform.system(),
             "machine_seconds": _rounded(answer["machine_seconds"]),
         },
-        "versions": {"python": answer["python"], **answer["versions"]},
+        # What is measured is this tree, also in an interpreter in which metaal isn't installed.
+        "versions": {"python": answer["python"], **answer["versions"], "metaal": metaal.__version__},
     }
 
 

@@ -81,4 +81,4 @@ class Band(Strategy):
         return np.where(inward >= 0, rng.random(view.n), inward)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (0.65 * C + (37 if self.order == "middle" else 47)) + 50 * n)
+        return float(U * (1.2 * C + (5 if self.order == "middle" else 15)) + 50 * n)

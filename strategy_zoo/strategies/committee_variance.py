@@ -53,4 +53,4 @@ class CommitteeVariance(Strategy):
         return out / len(members)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
-        return float(U * (4 * M + 4))
+        return float(U * (1.6 * M + 3) + 40 * n)

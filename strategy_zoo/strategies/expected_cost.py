@@ -86,7 +86,7 @@ class ExpectedCost(Strategy):
         return best if self.measure == "risk" else best - second
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (0.7 * C + 33 if self.costs is None else 0.3 * C * C + 3 * C + 33) + 50 * n)
+        return float(U * (1.2 * C + 2 if self.costs is None else 0.3 * C * C + 3 * C + 33) + 40 * n)
 
 
 def _risk(by_class: F8, costs: list[float]) -> F8:

@@ -79,7 +79,7 @@ class InformationDensity(Strategy):
         return Proposal(rows, score[rows])
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        return float(U * (3 * C + 8.4 * D + 100) + 160 * n)
+        return float(U * (2.2 * C + 10.6 * D + 66) + 300 * n)
 
 
 def _doubt(proba: F8, kind: str) -> F8:

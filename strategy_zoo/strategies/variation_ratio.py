@@ -49,4 +49,4 @@ class VariationRatio(Strategy):
         return refined(1 - most / len(committee), committee)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int, M: int = 5) -> float:
-        return float(U * (C * (4 * M + 8) + 10 * M))
+        return float(U * (C * (1.6 * M + 4) + 22 * M) + 230 * n)

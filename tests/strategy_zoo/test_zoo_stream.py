@@ -513,6 +513,7 @@ def test_a_damaged_state_is_refused_with_words(change: dict[str, Any], words: st
         Stream("stream_density", rng(), state).offer_many(view)
 
 
+@pytest.mark.usefixtures("scratch")
 def test_check_stream_names_the_check_and_the_strategy() -> None:
     with pytest.raises(AssertionError, match="broken fails share_is_held: "):
         check_stream(broken(advance=never_refuses))
