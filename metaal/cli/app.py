@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from metaal.cli import catalogue, learning, loop
+from metaal.cli import catalogue, learning, loop, stores
 
 app = typer.Typer(
     name="metaal",
@@ -24,3 +24,7 @@ app.command("fit")(learning.fit)
 app.command("evaluate")(learning.evaluate)
 app.command("estimate")(learning.estimate)
 app.command("report")(learning.report)
+app.command("verify")(stores.verify)
+app.command("repair")(stores.repair)
+app.command("export")(stores.export)
+app.command("import")(stores.import_)

@@ -30,7 +30,15 @@ def runs(store: Annotated[str, typer.Argument(help="Directory of a store.")] = "
     with open_store(store, create=False) as opened:
         for name in opened.runs():
             journal = Journal(name, opened)
-            journal.replay()
+            try:
+                journal.replay()
+            except InputError:  # imported, or somebody's own records: there are loops, but no queries
+                loops = {record.loop for record in opened.records(name)}
+                lines.append(
+                    {"run": name, "task": "", "policy": "", "loops": len(loops), "labels": 0, "pending": 0}
+                    | {"state": "not begun by metaal"}
+                )
+                continue
             state = journal.state
             begin = state.begin.values if state.begin is not None else {}
             lines.append(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +15,11 @@ import metaal
 import metaal.evaluation
 import metaal.policies.learned
 import strategy_zoo
+from tests.metaal.calling import call
 
 IRIS = metaal.Task("iris", "logistic", batch=5, budget=10)
 COMMANDS = ["demo", "zoo", "check", "runs", "show", "ask", "tell", "fit", "evaluate", "estimate", "report"]
-
-
-def call(*arguments: str, cwd: Path, stdin: str | None = None, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "metaal", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+COMMANDS += ["verify", "repair", "export", "import"]
 
 
 @pytest.fixture
