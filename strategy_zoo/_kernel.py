@@ -14,6 +14,8 @@ import numpy as np
 
 from strategy_zoo._grid import F4, F8, Floats, Rows, blocks, lengths, nearest, to_row
 from strategy_zoo._narrowing import subset
+from strategy_zoo.strategy import field_of
+from strategy_zoo.view import View
 
 Similarity = Callable[[F8], F4]  # of squared distances in grid units; falls with the distance, never below 0
 
@@ -29,6 +31,23 @@ _FIRST = 16  # rows whose gain is worked out again at once
 def most_rows(columns: int) -> int:
     """How many rows of so many columns are looked at: 50,000, fewer when they are wide."""
     return max(1, min(MOST_ROWS, MOST_NUMBERS // max(1, columns)))
+
+
+def pool_and_seen(view: View) -> tuple[F4, F4]:
+    """Embedding of the pool, and of the labelled rows: no rows where the view doesn't hold them."""
+    pool, seen = field_of(view, "embedding"), view.seen_embedding
+    return pool, np.empty((0, pool.shape[1]), np.float32) if seen is None else seen
+
+
+def gathered(view: View, n: int, metric: str, rng: np.random.Generator) -> tuple[Rows, F4, F4]:
+    """The rows of the pool that are looked at, their embedding, and that of the labelled rows that count.
+
+    Random subsets above the stated sizes; as directions where the metric is 'cosine'.
+    """
+    pool, seen = pool_and_seen(view)
+    kept = subset(len(pool), max(most_rows(pool.shape[1]), n), rng)
+    pool, seen = pool[kept], seen[subset(len(seen), MOST_SEEN, rng)]
+    return (kept, directions(pool), directions(seen)) if metric == "cosine" else (kept, pool, seen)
 
 
 def directions(embedding: F4) -> F4:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -102,17 +102,21 @@ def read_array(path: str, *, matrix: bool, keys: bool = False) -> tuple[Any, np.
     return _ids(path, column) if keys else _values(path, column), ids
 
 
-def read_npz(path: str) -> dict[str, Any]:
-    """The arrays of a .npz file, by name."""
+def read_npz(path: str, known: Sequence[str]) -> dict[str, Any]:
+    """The arrays of a .npz file, by name; only known names are taken."""
     if not path.endswith(".npz"):
         raise InputError(f"{path}: expected a .npz file (numpy.savez) with arrays named as in strategy_zoo.View")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            given = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (ValueError, EOFError, OSError, BadZipFile) as error:
         raise InputError(f"{path}: not a .npz file of numbers and fixed-width text ({error})") from error
+    strange = sorted(set(given) - set(known))
+    if strange:
+        raise InputError(f"{path}: unknown array {strange[0]!r}; expected some of {', '.join(known)}")
+    return given
 
 
 def as_array(path: str, value: Any) -> np.ndarray:

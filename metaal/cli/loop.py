@@ -193,10 +193,7 @@ def _outputs(files: dict[str, str | None], all_in: str | None, view: str | None)
     """The arguments of `Run.ask` from files."""
     given: dict[str, Any] = {}
     if view is not None:
-        given |= read_npz(view)
-        strange = sorted(set(given) - {"ids", *OUTPUTS})
-        if strange:
-            raise InputError(f"{view}: unknown array {strange[0]!r}; expected some of ids, {', '.join(OUTPUTS)}")
+        given |= read_npz(view, ("ids", *OUTPUTS))
     if all_in is not None:
         source, value = "standard input" if all_in == "-" else all_in, read_json(all_in)
         if not isinstance(value, dict) or set(value) - {"ids", *OUTPUTS}:

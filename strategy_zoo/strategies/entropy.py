@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from strategy_zoo._uncertainty import entropies
 from strategy_zoo.registry import register
 from strategy_zoo.strategy import Kind, Strategy, field_of
 from strategy_zoo.view import View
-
-_BLOCK = 1 << 20  # entries
 
 
 @register
@@ -40,14 +39,7 @@ class Entropy(Strategy):
     reference: ClassVar[str] = "Shannon 1948, A Mathematical Theory of Communication"
 
     def score(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        proba = field_of(view, "proba")
-        out = np.empty(len(proba))
-        step = max(1, _BLOCK // proba.shape[1])
-        for start in range(0, len(proba), step):
-            block = proba[start : start + step]
-            # The logarithm of 1 stands in where p = 0, because p log p goes to 0 there.
-            out[start : start + step] = -(block * np.log(np.where(block > 0, block, 1.0))).sum(axis=1)
-        return out
+        return entropies(field_of(view, "proba"))
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
         return float(U * (3 * C + 20) + 50 * n)

@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo._grid import F4, F8, lengths, snap
-from strategy_zoo._kernel import MOST_ROWS, MOST_SEEN, Coverage, Similarity, cover_cost, directions, most_rows
-from strategy_zoo._narrowing import subset
+from strategy_zoo._kernel import MOST_ROWS, MOST_SEEN, Coverage, Similarity, cover_cost, gathered, most_rows
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.strategy import Kind, Strategy, choice, field_of
+from strategy_zoo.strategy import Kind, Strategy, choice
 from strategy_zoo.view import View
 
 
@@ -61,14 +60,8 @@ class FacilityLocation(Strategy):
         choice(self.name, "metric", self.metric, ("euclidean", "cosine"))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
-        pool, seen = field_of(view, "embedding"), view.seen_embedding
-        if seen is None:
-            seen = np.empty((0, pool.shape[1]), np.float32)
-        kept = subset(len(pool), max(most_rows(pool.shape[1]), n), rng)
-        pool, seen = pool[kept], seen[subset(len(seen), MOST_SEEN, rng)]
+        kept, pool, seen = gathered(view, n, self.metric, rng)
         cosine = self.metric == "cosine"
-        if cosine:
-            pool, seen = directions(pool), directions(seen)
         (points, others), step = snap(pool, seen)
         similarity = _cosine(step) if cosine else _closeness(points, others)
         rows, gain = Coverage(points, others, similarity, rng).greedy(n)

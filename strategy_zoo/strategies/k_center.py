@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategy_zoo._grid import F4, F8, lengths, nearest, snap, to_row
-from strategy_zoo._kernel import directions
+from strategy_zoo._kernel import directions, pool_and_seen
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.strategy import Kind, Strategy, choice, field_of
+from strategy_zoo.strategy import Kind, Strategy, choice
 from strategy_zoo.view import View
 
 _FEW = 500  # labelled rows that every row is compared with
@@ -61,9 +61,7 @@ class KCenter(Strategy):
         choice(self.name, "metric", self.metric, ("euclidean", "cosine"))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
-        pool, seen = field_of(view, "embedding"), view.seen_embedding
-        if seen is None:
-            seen = np.empty((0, pool.shape[1]), np.float32)
+        pool, seen = pool_and_seen(view)
         if self.metric == "cosine":
             pool, seen = directions(pool), directions(seen)
         (points, others), step = snap(pool, seen)

@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo._grid import lengths, nearest, snap, to_row
+from strategy_zoo._kernel import pool_and_seen
 from strategy_zoo._regression import counted_from_the_second
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.strategy import Kind, Strategy, field_of
+from strategy_zoo.strategy import Kind, Strategy
 from strategy_zoo.view import View
 
 
@@ -52,9 +53,7 @@ class LargestClusterMaxDistance(Strategy):
     )
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
-        pool, seen = field_of(view, "embedding"), view.seen_embedding
-        if seen is None:
-            seen = np.empty((0, pool.shape[1]), np.float32)
+        pool, seen = pool_and_seen(view)
         (points, others), step = snap(pool, seen)
         squared = lengths(points)
         if len(others):

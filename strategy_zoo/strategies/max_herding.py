@@ -13,15 +13,14 @@ from strategy_zoo._kernel import (
     MOST_SEEN,
     Coverage,
     cover_cost,
-    directions,
+    gathered,
     gaussian,
     most_rows,
     typical_distance,
 )
-from strategy_zoo._narrowing import subset
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.strategy import Kind, Strategy, choice, field_of, real
+from strategy_zoo.strategy import Kind, Strategy, choice, real
 from strategy_zoo.view import View
 
 
@@ -75,13 +74,7 @@ class MaxHerding(Strategy):
         choice(self.name, "metric", self.metric, ("euclidean", "cosine"))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
-        pool, seen = field_of(view, "embedding"), view.seen_embedding
-        if seen is None:
-            seen = np.empty((0, pool.shape[1]), np.float32)
-        kept = subset(len(pool), max(most_rows(pool.shape[1]), n), rng)
-        pool, seen = pool[kept], seen[subset(len(seen), MOST_SEEN, rng)]
-        if self.metric == "cosine":
-            pool, seen = directions(pool), directions(seen)
+        kept, pool, seen = gathered(view, n, self.metric, rng)
         (points, others), step = snap(pool, seen)
         scale = typical_distance(points, rng) / 2**0.5 if self.lengthscale is None else self.lengthscale / step
         rows, gain = Coverage(points, others, gaussian(scale), rng).greedy(n)

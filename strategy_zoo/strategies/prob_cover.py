@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo._grid import F4, F8, Rows, blocks, lengths, nearest, snap, to_row
-from strategy_zoo._kernel import MOST_ROWS, MOST_SEEN, balls, directions, most_rows
+from strategy_zoo._kernel import MOST_ROWS, MOST_SEEN, balls, gathered, most_rows
 from strategy_zoo._kmeans import fit_cost, kmeans, pair_cost
 from strategy_zoo._narrowing import subset
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.strategy import Kind, Strategy, choice, field_of, real, whole
+from strategy_zoo.strategy import Kind, Strategy, choice, real, whole
 from strategy_zoo.view import View
 
 _MOST_REFERENCES = 10_000  # rows that balls are counted by
@@ -80,13 +80,7 @@ class ProbCover(Strategy):
         choice(self.name, "metric", self.metric, ("euclidean", "cosine"))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
-        pool, seen = field_of(view, "embedding"), view.seen_embedding
-        if seen is None:
-            seen = np.empty((0, pool.shape[1]), np.float32)
-        kept = subset(len(pool), max(most_rows(pool.shape[1]), n), rng)
-        pool, seen = pool[kept], seen[subset(len(seen), MOST_SEEN, rng)]
-        if self.metric == "cosine":
-            pool, seen = directions(pool), directions(seen)
+        kept, pool, seen = gathered(view, n, self.metric, rng)
         (points, others), step = snap(pool, seen)
         squared = lengths(points)
         if self.radius is None:

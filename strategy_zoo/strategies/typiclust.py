@@ -9,16 +9,15 @@ from typing import ClassVar
 import numpy as np
 
 from strategy_zoo._grid import F4, F8, Rows, blocks, lengths, snap
+from strategy_zoo._kernel import MOST_ROWS, most_rows, pool_and_seen
 from strategy_zoo._kmeans import fit_cost, kmeans
 from strategy_zoo._narrowing import subset
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
-from strategy_zoo.strategy import Kind, Strategy, field_of, whole
+from strategy_zoo.strategy import Kind, Strategy, whole
 from strategy_zoo.view import View
 
 _MOST_CLUSTERS = 500  # as in the paper
-_MOST_ROWS = 50_000  # of the pool, and of the labelled rows
-_MOST_NUMBERS = 6_400_000  # rows * columns of each: 50,000 rows of 128 columns, 12,500 rows of 512
 _MOST_REFERENCES = 1_000  # members of a cluster against which its rows are compared
 
 
@@ -63,7 +62,7 @@ class Typiclust(Strategy):
         "Hacohen et al. 2022, Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets"
     )
 
-    limit: ClassVar[int | None] = _MOST_ROWS
+    limit: ClassVar[int | None] = MOST_ROWS
 
     neighbours: int = 20
 
@@ -71,11 +70,9 @@ class Typiclust(Strategy):
         object.__setattr__(self, "neighbours", whole(self.name, "neighbours", self.neighbours, 1, 1000))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
-        pool, seen = field_of(view, "embedding"), view.seen_embedding
-        if seen is None:
-            seen = np.empty((0, pool.shape[1]), np.float32)
+        pool, seen = pool_and_seen(view)
         labelled = len(seen)
-        most = _most_rows(pool.shape[1])
+        most = most_rows(pool.shape[1])
         kept = subset(len(pool), max(most, n), rng)
         both, step = snap(pool[kept], seen[subset(labelled, most, rng)])
         points = np.concatenate(both)
@@ -101,15 +98,11 @@ class Typiclust(Strategy):
         return Proposal(rows, np.array([score for _, score in picks]) / step)
 
     def cost(self, U: int, L: int, C: int, D: int, n: int) -> float:
-        rows = min(U, max(_most_rows(D), n)) + min(L, _most_rows(D))
+        rows = min(U, max(most_rows(D), n)) + min(L, most_rows(D))
         clusters = min(L + n, _MOST_CLUSTERS)
         typical = min(_MOST_REFERENCES, rows / max(1, clusters))
         choosing = U / 10  # a subset isn't free
         return fit_cost(rows, clusters, D) + rows * typical * 4 + choosing
-
-
-def _most_rows(columns: int) -> int:
-    return max(1, min(_MOST_ROWS, _MOST_NUMBERS // max(1, columns)))
 
 
 def _by_typicality(

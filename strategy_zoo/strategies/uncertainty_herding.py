@@ -13,14 +13,13 @@ from strategy_zoo._kernel import (
     MOST_SEEN,
     Coverage,
     cover_cost,
-    directions,
+    gathered,
     gaussian,
     most_rows,
     smallest_distance,
     typical_distance,
 )
 from strategy_zoo._kmeans import pair_cost
-from strategy_zoo._narrowing import narrowed, subset
 from strategy_zoo._uncertainty import margins
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.registry import register
@@ -82,16 +81,10 @@ class UncertaintyHerding(Strategy):
         choice(self.name, "metric", self.metric, ("euclidean", "cosine"))
 
     def propose(self, view: View, n: int, rng: np.random.Generator) -> Proposal:
-        kept, small = narrowed(view, most_rows(field_of(view, "embedding").shape[1]), n, rng)
-        pool, seen = field_of(small, "embedding"), view.seen_embedding
-        if seen is None:
-            seen = np.empty((0, pool.shape[1]), np.float32)
-        seen = seen[subset(len(seen), MOST_SEEN, rng)]
-        if self.metric == "cosine":
-            pool, seen = directions(pool), directions(seen)
+        kept, pool, seen = gathered(view, n, self.metric, rng)
         (points, others), step = snap(pool, seen)
         scale = self._scale(points, others, rng) if self.lengthscale is None else self.lengthscale / step
-        doubt = np.maximum(1 - margins(field_of(small, "proba")), 0)  # rows sum to 1 only nearly
+        doubt = np.maximum(1 - margins(field_of(view, "proba")[kept]), 0)  # rows sum to 1 only nearly
         weight = doubt if doubt.any() else None
         rows, gain = Coverage(points, others, gaussian(scale), rng, weight).greedy(n)
         return Proposal(kept[rows], gain)

@@ -17,17 +17,10 @@ from strategy_zoo._kmeans import centres, kmeans, seed_rows
 from strategy_zoo.errors import SpellingError
 from strategy_zoo.strategies import k_center, prob_cover
 from strategy_zoo.testing import arrays, check_strategy
+from tests.strategy_zoo.shorthand import rng, rows
 
 COVERING = ("max_herding", "uncertainty_herding", "facility_location", "prob_cover")
 CLUSTERING = ("k_means", "weighted_k_means", "clue")
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def rows(spelling: str, view: View, n: int, seed: int = 0) -> list[int]:
-    return propose(spelling, view, n, rng(seed)).rows.tolist()
 
 
 def unit(points: np.ndarray) -> np.ndarray:

@@ -12,23 +12,7 @@ from scipy.spatial.distance import cdist
 from strategy_zoo import SpellingError, View, get, propose
 from strategy_zoo.strategies.discriminative import logistic
 from strategy_zoo.testing import arrays
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def score(spelling: str, view: View) -> np.ndarray:
-    return np.asarray(get(spelling).score(view, rng()))
-
-
-def rows(spelling: str, view: View, n: int, seed: int = 0) -> list[int]:
-    return propose(spelling, view, n, rng(seed)).rows.tolist()
-
-
-def margin_of(proba: np.ndarray) -> np.ndarray:
-    ordered = np.sort(proba, axis=1)
-    return ordered[:, -1] - ordered[:, -2]
+from tests.strategy_zoo.shorthand import margin_of, rng, rows, score
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from strategy_zoo import SpellingError, View, ViewError, get, propose
 from strategy_zoo.strategies.fuse import Fuse, shared_ranks
 from strategy_zoo.strategies.refine import Refine
 from strategy_zoo.testing import CHECKS, arrays
+from tests.strategy_zoo.shorthand import rng, rows
 
 SPELLINGS = [
     "fuse(margin=0.5, k_center=0.5)",
@@ -28,14 +29,6 @@ SPELLINGS = [
     "smooth(badge, share=0.9, neighbours=3, alpha=0.3)",
     "smooth(fuse(entropy=0.5, tcm=0.5))",
 ]
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def rows(spelling: str, view: View, n: int, seed: int = 0) -> list[int]:
-    return propose(spelling, view, n, rng(seed)).rows.tolist()
 
 
 @pytest.mark.parametrize("check", CHECKS)

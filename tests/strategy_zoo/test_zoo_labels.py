@@ -18,23 +18,7 @@ from strategy_zoo._labels import class_counts, evenly, groups, label_margins, wi
 from strategy_zoo.strategies.category_vector_inconsistency import borda, entropy_distance
 from strategy_zoo.strategies.unseen_class import regions
 from strategy_zoo.testing import arrays
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def score(spelling: str, view: View) -> np.ndarray:
-    return np.asarray(get(spelling).score(view, rng()))
-
-
-def rows(spelling: str, view: View, n: int, seed: int = 0) -> list[int]:
-    return propose(spelling, view, n, rng(seed)).rows.tolist()
-
-
-def margin_of(proba: np.ndarray) -> np.ndarray:
-    ordered = np.sort(proba, axis=1)
-    return ordered[:, -1] - ordered[:, -2]
+from tests.strategy_zoo.shorthand import margin_of, rng, rows, score
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,9 @@ import strategy_zoo.strategies.bait as bait_module
 from strategy_zoo import SpellingError, UnmetNeedError, View, ViewError, get, propose
 from strategy_zoo.proposal import Proposal
 from strategy_zoo.testing import arrays, check_strategy
+from tests.strategy_zoo.shorthand import rng, rows
 
 LOOKAHEADS = ["expected_error_reduction", "expected_error_reduction(loss='zero_one')", "value_of_information"]
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def rows(spelling: str, view: View, n: int, seed: int = 0) -> list[int]:
-    return propose(spelling, view, n, rng(seed)).rows.tolist()
 
 
 # --- one-step look-ahead ---------------------------------------------------------------------------------------------

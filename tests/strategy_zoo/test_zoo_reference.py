@@ -11,25 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from strategy_zoo import View, get, propose
+from strategy_zoo import View, _kernel, get, propose
 from strategy_zoo._grid import lengths, nearest, snap, to_row
 from strategy_zoo._kmeans import draw, kmeans, seed_rows
 from strategy_zoo.strategy import top
 from strategy_zoo.testing import arrays
+from tests.strategy_zoo.shorthand import rng, rows, score
 
 PROBA = np.array([[0.6, 0.3, 0.1], [0.5, 0.5, 0.0], [0.4, 0.35, 0.25], [1.0, 0.0, 0.0]])
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def score(spelling: str, view: View) -> np.ndarray:
-    return np.asarray(get(spelling).score(view, rng()))
-
-
-def rows(spelling: str, view: View, n: int, seed: int = 0) -> list[int]:
-    return propose(spelling, view, n, rng(seed)).rows.tolist()
 
 
 # --- rowwise ---------------------------------------------------------------------------------------------------------
@@ -289,7 +278,7 @@ def test_typiclust_uses_a_subset_of_large_clusters(monkeypatch: pytest.MonkeyPat
     import strategy_zoo.strategies.typiclust as module
 
     monkeypatch.setattr(module, "_MOST_REFERENCES", 25)
-    monkeypatch.setattr(module, "_MOST_ROWS", 90)
+    monkeypatch.setattr(_kernel, "MOST_ROWS", 90)
     monkeypatch.setattr(module, "_MOST_CLUSTERS", 5)
     embedding, owner = blobs([60, 60])
     view = View(embedding=embedding, seen_embedding=embedding[:100])

@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 
 from strategy_zoo import SpellingError, View, ViewError, get, propose
 from strategy_zoo.testing import arrays, check_strategy
+from tests.strategy_zoo.shorthand import rng, score
 
 NAMES = [
     *("greedy_x", "greedy_y", "improved_greedy", "committee_variance", "expected_model_change_regression"),
@@ -15,16 +16,8 @@ NAMES = [
 ]
 
 
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
 def rows(spelling: str, view: View, n: int) -> list[int]:
     return propose(spelling, view, n, rng()).rows.tolist()
-
-
-def score(spelling: str, view: View) -> np.ndarray:
-    return np.asarray(get(spelling).score(view, rng()))
 
 
 def pool(n: int = 60, labelled: int = 7, columns: int = 5, seed: int = 0) -> dict[str, Any]:

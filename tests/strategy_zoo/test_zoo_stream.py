@@ -13,6 +13,7 @@ from strategy_zoo import SpellingError, UnmetNeedError, View, ZooError, get, nam
 from strategy_zoo.stream import Stream, StreamStrategy
 from strategy_zoo.testing import CHECKS, arrays
 from strategy_zoo.testing_kinds import CHECKS_STREAM, check_stream
+from tests.strategy_zoo.shorthand import rng
 
 SPELLINGS = [
     "stream_random",
@@ -24,10 +25,6 @@ SPELLINGS = [
     "stream_density",
     "stream_density(window=7, spread=0.0)",
 ]
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def rows_of(n: int, classes: int = 3, seed: int = 0, sharp: float = 1.0) -> np.ndarray:

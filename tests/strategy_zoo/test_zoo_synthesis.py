@@ -28,6 +28,7 @@ from strategy_zoo.space import Space
 from strategy_zoo.synthesis import Synthesis, SynthesisStrategy, answers, doubt, filled, projected, synthesise
 from strategy_zoo.testing import CHECKS, arrays
 from strategy_zoo.testing_kinds import CHECKS_SYNTHESIS, check_synthesis
+from tests.strategy_zoo.shorthand import rng
 
 SPELLINGS = [
     "bisect_boundary",
@@ -36,10 +37,6 @@ SPELLINGS = [
     "ascend_uncertainty(measure='entropy', starts=1, steps=3)",
     "ascend_uncertainty(measure='least_confidence', steps=0)",
 ]
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def sigmoid(score: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from strategy_zoo._committee import information
 from strategy_zoo._uncertainty import entropies, margins
 from strategy_zoo.strategies.batch_bald import _Posterior, _sampled
 from strategy_zoo.testing import arrays, check_strategy
+from tests.strategy_zoo.shorthand import rng, rows
 
 VARIANTS = [
     "power_entropy(beta=3.0)",
@@ -31,16 +32,8 @@ VARIANTS = [
 ]
 
 
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
 def score(spelling: Any, view: View) -> np.ndarray:
     return np.asarray(get(spelling).score(view, rng()))
-
-
-def rows(spelling: str, view: View, n: int, seed: int = 0) -> list[int]:
-    return propose(spelling, view, n, rng(seed)).rows.tolist()
 
 
 def members(M: int, U: int, C: int, seed: int = 0, noise: float = 1.0) -> np.ndarray:
