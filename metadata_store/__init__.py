@@ -10,12 +10,14 @@ Examples
 [0.5, 0.6]
 """
 
+from .cold.compacting import Compaction
 from .directory import DirectoryStore
 from .errors import (
     ClosedError,
     ConflictError,
     DamagedError,
     FormatError,
+    LeaseError,
     MissingStoreError,
     OptionError,
     RecordError,
@@ -26,6 +28,7 @@ from .errors import (
     UnknownStateError,
     WriteError,
 )
+from .leases import Lease
 from .memory import MemoryStore
 from .opening import open_store
 from .record import Record
@@ -34,11 +37,14 @@ from .store import Store
 
 __all__ = [
     "ClosedError",
+    "Compaction",
     "ConflictError",
     "Damage",
     "DamagedError",
     "DirectoryStore",
     "FormatError",
+    "Lease",
+    "LeaseError",
     "MemoryStore",
     "MissingStoreError",
     "OptionError",

@@ -1,39 +1,98 @@
-"""Verify and repair: read every byte, name every damage, and set damaged bytes aside without ever deleting one."""
+"""Which segments are finished, and verify and repair: read every byte, name every damage, never delete one."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import codec, framing, layout
+from .checking_cold import repair_cold, verify_cold
 from .errors import DamagedError
+from .files import Files, LocalFiles
 from .framing import Frame, Scanner
 from .index import Entry
 from .locks import hold_file
-from .reading import Reader
+from .log import Log
 from .report import Damage, Report
 
 
-def verify(hot: Path) -> Report:
-    """Return the state of the segments in a folder.
+def finished(log: Log) -> tuple[contextlib.AbstractContextManager[list[str]], list[str]]:
+    """Return the segments that nobody writes any more and that are whole, held for as long as the context lasts.
 
     Parameters
     ----------
-    hot : the folder of segments; it may be absent.
+    log : up to date.
+
+    Returns
+    -------
+    (context of names, why other segments are left)
+    """
+    names, left = [], []
+    for name, segment in sorted(log.reader.segments.items()):
+        damage = segment.problems(torn=True)
+        if damage:
+            left.append(f"{name}: {damage[0].what} at byte {damage[0].offset}; repair the store first")
+        else:
+            names.append(name)
+    return _held(log, names, left), left
+
+
+@contextlib.contextmanager
+def _held(log: Log, names: list[str], left: list[str]) -> Iterator[list[str]]:
+    """Hold the marks of segments while they are compacted, so that no writer can take one for its own."""
+    if not isinstance(log.files, LocalFiles):
+        yield names  # objects are written whole
+        return
+    with contextlib.ExitStack() as stack:
+        mine = []
+        for name in names:
+            try:
+                descriptor = os.open(log.files.root / layout.HOT / name, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            stack.callback(os.close, descriptor)
+            scanner = log.reader.segments[name].scanner
+            held = hold_file(descriptor)
+            if held is False or (held is None and not scanner.sealed):
+                left.append(f"{name}: another process is writing it")
+            elif os.fstat(descriptor).st_size != scanner.size:
+                left.append(f"{name}: it grew a moment ago; compact again")
+            else:
+                mine.append(name)
+        yield mine
+
+
+def verify(files: Files, repaired: tuple[str, ...] = ()) -> Report:
+    """Return the state of a store.
+
+    Parameters
+    ----------
+    files : of the store.
+    repaired : for the report.
 
     Returns
     -------
     Report
     """
-    reader = Reader(hot)
-    reader.refresh()
-    return _report(reader, ())
+    log = Log(files)
+    log.quiet = True
+    log.refresh()
+    damage = log.reader.damage(torn=True) + verify_hot(log)
+    cold, checked = verify_cold(log)
+    damage += cold
+    frames = sum(segment.scanner.frames for segment in log.reader.segments.values())
+    records = sum(log.count(run) for run in log.runs())
+    ordered = sorted(set(damage), key=lambda one: (one.segment, one.offset))
+    return Report(len(log.reader.segments), frames, records, tuple(ordered), repaired, checked)
 
 
-def _report(reader: Reader, repaired: tuple[str, ...]) -> Report:
-    index = reader.index
-    damage = reader.damage(torn=True)
+def verify_hot(log: Log) -> list[Damage]:
+    """Return the damage of segments that scanning does not see."""
+    reader, index = log.reader, log.index
+    damage = []
     for entry in index.by_key.values():
         try:
             # shapes, array bytes: what the index did not look at
@@ -47,25 +106,26 @@ def _report(reader: Reader, repaired: tuple[str, ...]) -> Report:
                 damage.append(_at(late, f"second record of {late.key} with other content; the first one counts"))
         except DamagedError as error:
             damage.append(_at(max(one, other), str(error)))
+    known = index.kinds.of
     for schema in index.schemas:
-        wrong = [n for n, kind in zip(schema.names, schema.kinds, strict=True) if index.kinds.of[n] != kind]
-        if any(index.kinds.of[n] != "float" or schema.kinds[schema.names.index(n)] != "int" for n in wrong):
-            damage += [_at(e, f"{wrong[0]!r} is of another kind") for e in index.by_key.values() if e.schema == schema]
-    frames = sum(segment.scanner.frames for segment in reader.segments.values())
-    ordered = sorted(set(damage), key=lambda one: (one.segment, one.offset))
-    return Report(len(reader.segments), frames, len(index.by_key), tuple(ordered), repaired)
+        wrong = [(n, k) for n, k in zip(schema.names, schema.kinds, strict=True) if known[n] != k]
+        if any(known[n] != "float" or kind != "int" for n, kind in wrong):
+            damage += [
+                _at(e, f"{wrong[0][0]!r} is of another kind") for e in index.by_key.values() if e.schema == schema
+            ]
+    return damage
 
 
 def _at(entry: Entry, what: str) -> Damage:
     return Damage(entry.segment, entry.offset, what, entry.length)
 
 
-def repair(root: Path) -> Report:
-    """Cut torn tails, write damaged segments anew without the damage, and set aside what was cut.
+def repair(files: Files) -> Report:
+    """Mend what can be mended exactly, cut what is damaged out of the rest, and set aside what was cut.
 
     Parameters
     ----------
-    root : the store's directory.
+    files : of the store.
 
     Returns
     -------
@@ -75,10 +135,21 @@ def repair(root: Path) -> Report:
     ------
     OSError : a step failed; every step leaves a store that reads the same.
     """
+    before = verify(files)
+    done = repair_cold(files, before)
+    if isinstance(files, LocalFiles):
+        done += _repair_hot(files.root, before)
+    else:
+        done += _repair_objects(files, before)
+    return verify(files, tuple(done))
+
+
+def _repair_hot(root: Path, before: Report) -> list[str]:
     hot, aside = root / layout.HOT, root / layout.DAMAGED
-    before = verify(hot)
     done: list[str] = []
-    for name in sorted({damage.segment for damage in before.damage}):
+    for name in sorted({damage.segment for damage in before.damage if "/" not in damage.segment}):
+        if name == layout.FORMAT_FILE or not os.path.lexists(hot / name):
+            continue
         aside.mkdir(exist_ok=True)
         number = layout.segment_number(name)
         if number is None or not (hot / name).is_file() or (hot / name).is_symlink():
@@ -87,7 +158,7 @@ def repair(root: Path) -> Report:
             continue
         descriptor = os.open(hot / name, os.O_RDWR | os.O_CLOEXEC)
         try:
-            if not hold_file(descriptor):
+            if hold_file(descriptor) is False:
                 done.append(f"{name}: left alone, another process is writing it")
                 continue
             places = [damage for damage in before.damage if damage.segment == name]
@@ -101,9 +172,27 @@ def repair(root: Path) -> Report:
         layout.sync_directory(aside)
         layout.sync_directory(root)
         layout.sync_directory(hot)
-    reader = Reader(hot)
-    reader.refresh()
-    return _report(reader, tuple(done))
+    return done
+
+
+def _repair_objects(files: Files, before: Report) -> list[str]:
+    """Set damaged objects aside, after their whole frames were put into a new one."""
+    done: list[str] = []
+    for name in sorted({damage.segment for damage in before.damage if "/" not in damage.segment}):
+        number = layout.segment_number(name)
+        size = files.sizes(layout.HOT).get(name)
+        if size is None:
+            continue
+        bad = {damage.offset for damage in before.damage if damage.segment == name}
+        path = f"{layout.HOT}/{name}"
+        if number is not None:
+            new = layout.segment_name()
+            frames = _whole_frames(lambda at, length, path=path: files.fetch(path, at, length), size, name, number, bad)  # type: ignore[misc]
+            data, count = _renumbered(frames, layout.segment_number(new) or 0)
+            if count:
+                files.put(f"{layout.HOT}/{new}", data)
+        done.append(f"{name}: whole frames kept, the old object is {files.set_aside(path)}")
+    return done
 
 
 def _cut_tail(descriptor: int, aside: Path, name: str, offset: int) -> str:
@@ -127,23 +216,28 @@ def _rewrite(descriptor: int, hot: Path, aside: Path, name: str, number: int, ba
     """Write the whole frames into a new segment, then move the old one aside."""
     new = layout.segment_name()
     temporary = aside / f"{new}.unfinished"
-    scanner = Scanner(name, number)
-    sequence = 0
-    with open(temporary, "xb") as file:
-        for frames in scanner.read(descriptor, os.fstat(descriptor).st_size):
-            for frame in frames:
-                if frame.offset not in bad and _readable(frame):
-                    file.write(framing.pack(frame.kind, layout.segment_number(new) or 0, sequence, frame.payload))
-                    file.write(frame.payload)
-                    sequence += 1
-        file.flush()
-        os.fsync(file.fileno())
+    size = os.fstat(descriptor).st_size
+    frames = _whole_frames(lambda at, length: os.pread(descriptor, length, at), size, name, number, bad)
+    data, count = _renumbered(frames, layout.segment_number(new) or 0)
+    layout.write_durably(temporary, data)
     # a crash between the two steps leaves every record twice, with the same content: that counts once
     os.rename(temporary, hot / new)
     layout.sync_directory(hot)
     kept = f"{name}.{secrets.token_hex(4)}"
     os.rename(hot / name, aside / kept)
-    return f"{name}: {sequence} whole frames moved to {new}, the old file kept as {layout.DAMAGED}/{kept}"
+    return f"{name}: {count} whole frames moved to {new}, the old file kept as {layout.DAMAGED}/{kept}"
+
+
+def _whole_frames(fetch: framing.Fetch, size: int, name: str, number: int, bad: set[int]) -> Iterator[Frame]:
+    for frames in Scanner(name, number).read(fetch, size):
+        yield from (frame for frame in frames if frame.offset not in bad and _readable(frame))
+
+
+def _renumbered(frames: Iterator[Frame], number: int) -> tuple[bytes, int]:
+    pieces: list[bytes | memoryview] = []
+    for frame in frames:
+        pieces += [framing.pack(frame.kind, number, len(pieces) // 2, frame.payload), bytes(frame.payload)]
+    return b"".join(pieces), len(pieces) // 2
 
 
 def _readable(frame: Frame) -> bool:

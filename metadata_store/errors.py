@@ -12,6 +12,7 @@
     ├── UnknownNameError(KeyError)          no value or array of this name
     ├── DamagedError(ValueError)            stored bytes no longer match their checksum
     ├── ClosedError(ValueError)             the store was closed
+    ├── LeaseError(PermissionError)         another one has the exclusive right to append to the run
     ├── WriteError(OSError)                 failed: the record is not stored, retry
     └── UnknownStateError(OSError)          unknown: the record may be stored, look first (or append it again)
 
@@ -66,6 +67,10 @@ class DamagedError(StoreError, ValueError):
 
 class ClosedError(StoreError, ValueError):
     """The store was closed before this call."""
+
+
+class LeaseError(StoreError, PermissionError):
+    """Another opening of the store has the exclusive right to append to the run, or this one lost it."""
 
 
 class WriteError(StoreError, OSError):

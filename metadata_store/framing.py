@@ -11,10 +11,9 @@ number in the file's name, so that bytes of another segment inside of a payload 
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from .report import Damage
@@ -24,6 +23,8 @@ VERSION = 1
 MAX_PAYLOAD = 2**30
 WINDOW = 2**25
 TORN = "torn tail: the last frame is incomplete"
+
+Fetch = Callable[[int, int], bytes]
 
 _FIELDS = struct.Struct("<4sBBHQQQI")
 _CRC = struct.Struct("<I")
@@ -128,12 +129,12 @@ class Scanner:
         self.frames += frames
         self.expected = expected
 
-    def read(self, descriptor: int, size: int) -> Iterator[list[Frame]]:
+    def read(self, fetch: Fetch, size: int) -> Iterator[list[Frame]]:
         """Yield the whole frames of what was added to the file since the last call, window by window.
 
         Parameters
         ----------
-        descriptor : the file, open for reading.
+        fetch : (start, length) to bytes of the file.
         size : its length in bytes now.
 
         Returns
@@ -145,7 +146,7 @@ class Scanner:
         lost: int | None = None  # first byte of a damaged stretch that is still going on
         base = self.position
         while base < size:
-            buffer = os.pread(descriptor, min(wanted, size - base), base)
+            buffer = fetch(base, min(wanted, size - base))
             if not buffer:
                 break
             final = base + len(buffer) >= size

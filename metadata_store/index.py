@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .checks import INT64_MAX
 from .codec import Schema
 from .errors import UnknownRunError, nearest
 from .kinds import Kinds
@@ -41,20 +42,44 @@ class Index:
 
     def __init__(self) -> None:
         self.by_key: dict[Key, Entry] = {}
-        self.kinds = Kinds()
         self.schemas: dict[Schema, Schema] = {}
+        self.version = 0
         self.duplicates: list[tuple[Entry, Entry]] = []
         self.last_stamp = 0
         self._by_run: dict[str, list[Entry]] = {}
         self._unsorted: set[str] = set()
         self._runs: list[str] | None = []
+        self._firsts: dict[Schema, int] = {}
+        self._kinds: Kinds | None = Kinds()
+
+    @property
+    def kinds(self) -> Kinds:
+        """The kind of each name, in order of first appearance; the earliest record decides."""
+        if self._kinds is None:
+            self._kinds = Kinds()
+            for schema in sorted(self._firsts, key=self._firsts.__getitem__):
+                self._kinds.learn(schema.names, schema.kinds)
+        return self._kinds
+
+    def know(self, schema: Schema, first: int) -> None:
+        """Take a schema in, and the stamp of a record of it."""
+        before = self._firsts.get(schema)
+        if before is None:
+            self.schemas[schema] = schema
+        elif before <= first:
+            return
+        self._firsts[schema] = first
+        self._kinds = None
+
+    def first(self, schema: Schema) -> int:
+        """Return the stamp of the first record of a schema."""
+        return self._firsts[schema]
 
     def add(self, entry: Entry) -> None:
         """Take one more record in; of two records with one key, the first in append order counts."""
         self.last_stamp = max(self.last_stamp, entry.stamp)
-        if entry.schema not in self.schemas:
-            self.schemas[entry.schema] = entry.schema
-            self.kinds.learn(entry.schema.names, entry.schema.kinds)
+        if entry.stamp < self._firsts.get(entry.schema, INT64_MAX + 1):
+            self.know(entry.schema, entry.stamp)
         key = entry.key
         twin = self.by_key.get(key)
         listed = self._by_run.setdefault(entry.run, [])
@@ -67,6 +92,7 @@ class Index:
             self._unsorted.add(entry.run)
         if not listed or self._runs is None or entry < listed[0]:
             self._runs = None
+            self.version += 1
         self.by_key[key] = entry
         listed.append(entry)
 

@@ -8,13 +8,19 @@ import os
 import re
 import secrets
 import time
+import zlib
 from pathlib import Path
 
 from .errors import FormatError, MissingStoreError, WriteError
 
 FORMAT = {"format": "metaal-store", "version": 1}
+NEWEST = 2  # 1: segments only; 2: there may be a manifest and finished parts
 FORMAT_FILE = "FORMAT"
 HOT = "hot"
+RECORDS, ARRAYS, GUARDS, BLOCKS = "cold/records", "cold/arrays", "cold/guard", "blocks"
+MANIFEST = "manifest"
+LEASES = "leases"
+SCRATCH = "scratch"
 DAMAGED = "damaged"
 LOCK_FILE = "LOCK"
 _TEMPORARY = ".format-"
@@ -55,11 +61,29 @@ def write_durably(path: Path, data: bytes) -> None:
     Raises
     ------
     FileExistsError : there is a file already.
+    OSError : it could not be written whole; it was removed, and its descriptor was not written to again.
     """
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    # unbuffered: closing a buffered file would write once more to a descriptor that has failed
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all bytes, however many the system takes at once."""
+    view = memoryview(data)
+    while view:
+        count = os.write(descriptor, view)
+        if count <= 0:
+            raise OSError("the system wrote no bytes")
+        view = view[count:]
 
 
 def prepare(root: Path, *, create: bool) -> None:
@@ -95,9 +119,12 @@ def prepare(root: Path, *, create: bool) -> None:
 
 
 def _create(root: Path) -> None:
+    made = [root]
+    while not made[-1].parent.exists():
+        made.append(made[-1].parent)
     root.mkdir(parents=True, exist_ok=True)
     temporary = root / f"{_TEMPORARY}{secrets.token_hex(8)}"
-    write_durably(temporary, json.dumps(FORMAT).encode() + b"\n")
+    write_durably(temporary, format_text(NEWEST))
     try:
         # of two processes that create the same store, one makes the name and both read it
         with contextlib.suppress(FileExistsError):
@@ -106,20 +133,63 @@ def _create(root: Path) -> None:
     except (OSError, NotImplementedError):
         if not (root / FORMAT_FILE).exists():  # a file system without links
             os.replace(temporary, root / FORMAT_FILE)
+    # the name of every new folder is in the folder above it
     sync_directory(root)
-    sync_directory(root.parent)
+    for folder in made:
+        sync_directory(folder.parent)
+
+
+def upgrade(root: Path) -> None:
+    """Say that a store may have finished parts, so that older versions of this package refuse it."""
+    if version_of((root / FORMAT_FILE).read_bytes()) == NEWEST:
+        return
+    temporary = root / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    write_durably(temporary, format_text(NEWEST))
+    os.replace(temporary, root / FORMAT_FILE)
+    sync_directory(root)
+
+
+def format_text(version: int) -> bytes:
+    """Return what the first file of a store says; from version 2 on with a checksum.
+
+    Examples
+    --------
+    >>> version_of(format_text(2)), version_of(format_text(2).replace(b"2", b"3", 1))
+    (2, None)
+    """
+    text: dict[str, object] = {**FORMAT, "version": version}
+    if version > 1:
+        text["crc"] = zlib.crc32(json.dumps(text).encode())
+    return json.dumps(text).encode() + b"\n"
+
+
+def version_of(text: bytes) -> int | None:
+    """Return the version of a store that its first file says, or None if it is damaged or says something else."""
+    for version in (NEWEST, 1):
+        if text == format_text(version):
+            return version
+    try:
+        found = json.loads(text)
+        crc = found.pop("crc")
+        newer = found["format"] == FORMAT["format"] and type(found["version"]) is int and found["version"] > NEWEST
+        return found["version"] if newer and crc == zlib.crc32(json.dumps(found).encode()) else None
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _check(path: Path) -> None:
     with open(path, "rb") as file:
         text = file.read(4096)
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or found.get("format") != FORMAT["format"]:
+    version = version_of(text)
+    if version is not None and version > NEWEST:
+        raise FormatError(f"{path} says version {version}; this package reads versions 1 to {NEWEST}: upgrade it")
+    if version is None and not _looks_like_a_store(path.parent):
         raise FormatError(f"{path} holds {text[:60]!r}; expected {json.dumps(FORMAT)}: this is not a store of metaal")
-    if found.get("version") != FORMAT["version"]:
-        raise FormatError(
-            f"{path} says version {found.get('version')!r}; this package reads version {FORMAT['version']}: upgrade it"
-        )
+
+
+def _looks_like_a_store(root: Path) -> bool:
+    """Say whether a directory whose first file is damaged has what only stores have; verify reports the damage."""
+    for folder, name in ((HOT, _SEGMENT), (MANIFEST, re.compile(r"[0-9]{10}\.json"))):
+        if (root / folder).is_dir() and any(name.fullmatch(file.name) for file in (root / folder).iterdir()):
+            return True
+    return False

@@ -2,8 +2,9 @@
 
 Two processes that append the same key at the same time cannot settle who was first by reading and writing alone. A
 writer therefore holds a lock on its runs for the duration of one append. The kernel gives it back when the process
-dies, so there is nothing stale to clean up. Locks are byte ranges of one empty file: writers of different runs don't
-wait for each other.
+dies, so there is nothing stale to clean up. Locks are byte ranges of one file: writers of different runs don't wait for
+each other. Each run has three bytes: one to append, one that shows who has ever appended (`Locks.alone`), one for a
+lease. What the file holds means nothing; its length counts how often an opening began to write a run.
 """
 
 from __future__ import annotations
@@ -22,22 +23,29 @@ try:
 except ImportError:  # no such locks on this system: conflicts are still found when reading
     fcntl = None  # type: ignore[assignment]
 
-_NAMES = 0  # the byte that guards new names and their kinds
+_NAMES, _COMPACT = 0, 2**60  # the bytes that guard new names and their kinds, and compaction
+_MARKS, _LEASES = 2**57, 2**58
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+_MOST_MARKS = 256  # the kernel looks through all locks of a file, one after the other
 
 
 def _range_of(run: str) -> int:
     return 1 + int.from_bytes(hashlib.blake2b(run.encode(), digest_size=7).digest(), "little")
 
 
-def hold_file(descriptor: int) -> bool:
-    """Mark a segment as being written while the descriptor is open; return False if another one has done so."""
+def hold_file(descriptor: int) -> bool | None:
+    """Mark a segment as being written while the descriptor is open.
+
+    Returns
+    -------
+    bool or None : False if another one has marked it; None where the system cannot tell.
+    """
     if fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in _UNSUPPORTED
+        return None if error.errno in _UNSUPPORTED else False
     return True
 
 
@@ -50,8 +58,11 @@ class Locks:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o666)
         self.close = weakref.finalize(self, os.close, self._descriptor)
+        self._joins = -1
+        self._company: dict[str, bool] = {}
 
     @contextmanager
     def runs(self, names: Iterable[str]) -> Iterator[None]:
@@ -67,24 +78,91 @@ class Locks:
             yield
 
     @contextmanager
+    def compaction(self) -> Iterator[bool]:
+        """Hold the lock of the one process that compacts; yields False if another one has it."""
+        if not self._set(_COMPACT, "exclusive", wait=False):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._set(_COMPACT, "none")
+
+    def alone(self, names: Iterable[str]) -> bool:
+        """Say whether nobody else can have appended to some runs since this was asked the last time.
+
+        To be asked while their locks are held. Every opening leaves a mark on the runs that it writes for as long as it
+        lives, and counts up the file's length before its first record of a run; so a writer that finds no mark but its
+        own, found none before, and no count changed, need not look at what others wrote.
+        """
+        if fcntl is None or not hasattr(fcntl, "F_OFD_SETLKW"):
+            return False
+        wanted = set(names)
+        alone = os.fstat(self._descriptor).st_size == self._joins
+        if len(self._company) + len(wanted) > _MOST_MARKS:
+            for name in self._company:
+                self._set(_MARKS + _range_of(name), "none")
+            self._company = {}
+        for name in wanted:
+            place = _MARKS + _range_of(name)
+            company = self._taken(place)
+            # what another one wrote between the last look and its end has to be looked at once more
+            alone = alone and not company and self._company.get(name) is False
+            if name not in self._company:
+                self._set(place, "shared")
+                os.write(self._descriptor, b".")
+            self._company[name] = company
+        self._joins = os.fstat(self._descriptor).st_size
+        return alone
+
+    def lease(self, run: str) -> bool:
+        """Take the exclusive right to a run until `release`; return False if another opening has it."""
+        return self._set(_LEASES + _range_of(run), "exclusive", wait=False)
+
+    def release(self, run: str) -> None:
+        """Give a lease back."""
+        self._set(_LEASES + _range_of(run), "none")
+
+    def leased(self, run: str) -> bool:
+        """Say whether another opening has a lease on a run."""
+        return self._taken(_LEASES + _range_of(run))
+
+    @contextmanager
     def _held(self, ranges: list[int]) -> Iterator[None]:
         taken: list[int] = []
         try:
             for start in ranges:
-                self._set(start, lock=True)
+                self._set(start, "exclusive")
                 taken.append(start)
             yield
         finally:
             for start in reversed(taken):
-                self._set(start, lock=False)
+                self._set(start, "none")
 
-    def _set(self, start: int, *, lock: bool) -> None:
+    def _set(self, start: int, kind: str, *, wait: bool = True) -> bool:
+        """Lock or unlock one byte; return False if another one has it and `wait` is False."""
         if fcntl is None or not hasattr(fcntl, "F_OFD_SETLKW"):
-            return  # conflicts are still found when reading
-        kind = fcntl.F_WRLCK if lock else fcntl.F_UNLCK
-        request = struct.pack("@hhqqi0q", kind, os.SEEK_SET, start, 1, 0)
+            return True  # conflicts are still found when reading
+        code = {"exclusive": fcntl.F_WRLCK, "shared": fcntl.F_RDLCK, "none": fcntl.F_UNLCK}[kind]
+        request = struct.pack("@hhqqi0q", code, os.SEEK_SET, start, 1, 0)
         try:
-            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLKW, request)
+            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK, request)
         except OSError as error:
+            if not wait and error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
             if error.errno not in _UNSUPPORTED:
                 raise
+        return True
+
+    def _taken(self, start: int) -> bool:
+        """Say whether another opening has a lock on one byte."""
+        if fcntl is None or not hasattr(fcntl, "F_OFD_GETLK"):
+            return False
+        request = struct.pack("@hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, start, 1, 0)
+        try:
+            answer = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, request)
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                return False
+            raise
+        return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import tables
-from .checks import INT64_MAX
-from .errors import ClosedError, ConflictError, RecordError, UnknownNameError, UnknownRunError, nearest
+from .checks import INT64_MAX, check_run
+from .errors import ClosedError, ConflictError, LeaseError, RecordError, UnknownNameError, UnknownRunError, nearest
 from .kinds import KIND_OF, Kinds
+from .leases import Lease, myself
 from .record import Key, Record, stamped
 from .report import Report
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    from .cold.compacting import Compaction
+    from .series import Series
 
 
 def conflict(record: Record) -> ConflictError:
@@ -60,6 +66,9 @@ class MemoryStore:
         self._keys: dict[Key, Record] = {}
         self._kinds = Kinds()
         self._stamp = 0
+        self._blocks: dict[str, pa.Table] = {}
+        self._leases: set[str] = set()
+        self._epochs: dict[str, int] = {}
         self._closed = False
 
     @property
@@ -132,6 +141,7 @@ class MemoryStore:
             np.array([record.loop for record in records], np.int64),
             np.array([record.index for record in records], np.int64),
             np.array([record.at for record in records], np.int64),
+            np.array([record.event for record in records], object),
         )
         return (tables.long if long else tables.wide)(selection, tables.blocks_of(records), kinds)
 
@@ -144,6 +154,79 @@ class MemoryStore:
                     return record.arrays[name]
                 names.update(dict.fromkeys(record.arrays))
         raise array_of(names, run, loop, name)
+
+    def series(self, name: str, runs: Iterable[str] | str | None = None) -> Series:
+        """Return one statistic as a (run × loop) matrix; see `Store.series`."""
+        from .series import series
+
+        return series(self, name, runs)
+
+    def append_block(
+        self,
+        run: str,
+        loop: int,
+        columns: Mapping[str, Any] | pa.Table,
+        *,
+        name: str = "samples",
+        event: str = "block",
+        index: int = 0,
+        at: int = 0,
+    ) -> Record:
+        """Store a table with a row for each sample; see `Store.append_block`."""
+        from . import blocks
+
+        table = blocks.table_of(columns)
+        with self._lock:
+            stored = self.append(blocks.record_of(run, loop, table, name=name, event=event, index=index, at=at))
+            self._blocks[str(stored.values["block.file"])] = table
+            return stored
+
+    def block(self, run: str, loop: int, name: str = "samples") -> pa.Table:
+        """Return a table of samples; see `Store.block`."""
+        from . import blocks
+
+        with self._lock:
+            return self._blocks[str(blocks.find(self.records(run), run, loop, name).values["block.file"])]
+
+    def dataset(self) -> ds.Dataset:
+        """Return all scalars as a dataset; see `Store.dataset`."""
+        from .cold.dataset import in_memory
+
+        with self._lock:
+            self._check_open()
+            return in_memory([record for records in self._records.values() for record in records], self._kinds.of)
+
+    def compact(self, *, progress: Callable[[int, int], None] | None = None) -> Compaction:
+        """Do nothing: there are no files; see `Store.compact`."""
+        from .cold.compacting import Compaction
+
+        with self._lock:
+            self._check_open()
+            return Compaction()
+
+    def tail(
+        self,
+        runs: Iterable[str] | str | None = None,
+        *,
+        start: str = "now",
+        poll: float = 0.2,
+        timeout: float | None = None,
+    ) -> Iterator[Record]:
+        """Follow the store; see `Store.tail`."""
+        from .tailing import follow
+
+        return follow(self, runs, start=start, poll=poll, timeout=timeout)
+
+    def lease(self, run: str) -> Lease:
+        """Take the exclusive right to append to a run, which in memory nobody else can; see `Store.lease`."""
+        check_run(run)
+        with self._lock:
+            self._check_open()
+            if run in self._leases:
+                raise LeaseError(f"run {run!r} is leased by this store already; release that lease first")
+            self._leases.add(run)
+            self._epochs[run] = self._epochs.get(run, 0) + 1
+            return Lease(run, self._epochs[run], myself(), lambda: self._leases.discard(run))
 
     def verify(self) -> Report:
         """Return a report without damage; see `Store.verify`."""
@@ -159,7 +242,7 @@ class MemoryStore:
         """Forget everything; see `Store.close`."""
         with self._lock:
             self._closed = True
-            self._records, self._keys = {}, {}
+            self._records, self._keys, self._blocks = {}, {}, {}
 
     def __enter__(self) -> MemoryStore:
         self._check_open()

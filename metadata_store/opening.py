@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from .directory import DirectoryStore, Durability
+from .appending import Durability
+from .directory import DirectoryStore
 from .errors import MissingStoreError, OptionError
 from .memory import MemoryStore
 from .store import Store

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -12,6 +10,7 @@ from . import codec, framing, layout
 from .checks import check_run
 from .codec import Schema
 from .errors import DamagedError, RecordError
+from .files import Files
 from .framing import Frame, Scanner
 from .index import Entry, Index
 from .record import Record
@@ -73,11 +72,10 @@ class Segment:
 
     def _rows(self, frames: list[Frame], table: codec.pa.Table, index: Index) -> None:
         runs = table.column("run").to_pylist()
-        starts, values = codec.lists(table, "ints")
+        starts, ints = codec.lists(table, "ints")
         lengths = np.diff(starts)
         if lengths.min() < codec.HEADS:
             raise DamagedError("a record frame has the right checksum but no key")
-        ints = values.to_numpy()
         heads = ints[starts[:-1, None] + np.arange(codec.HEADS)].tolist()
         sizes = [lengths.tolist(), *(np.diff(codec.lists(table, name)[0]).tolist() for name in ("floats", "texts"))]
         rows = []
@@ -112,57 +110,75 @@ _UNKNOWN = Schema("unknown", (), (), ())
 
 
 class Reader:
-    """All segments of a folder and the index of their records.
+    """All segments of a store and the index of their records.
 
     Parameters
     ----------
-    folder : the directory of segments; it may be absent.
+    files : where the segments are, in the folder "hot", which may be absent.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, files: Files) -> None:
+        self.files = files
         self.segments: dict[str, Segment] = {}
         self.strangers: dict[str, int] = {}
         self.index = Index()
+        self._known: tuple[int, list[tuple[Schema, int]]] = (0, [])
 
-    def refresh(self) -> bool:
-        """Read what was added since the last call; return whether there was anything."""
-        sizes: dict[str, int] = {}
-        strangers: dict[str, int] = {}
-        try:
-            with os.scandir(self.folder) as listing:
-                for item in listing:
-                    known = self.segments.get(item.name)
-                    if known is not None and known.scanner.sealed:
-                        sizes[item.name] = known.scanner.size
-                    elif layout.segment_number(item.name) is None or not item.is_file(follow_symlinks=False):
-                        strangers[item.name] = item.stat(follow_symlinks=False).st_size
-                    else:
-                        # by path: some systems keep an old size in the listing
-                        sizes[item.name] = os.stat(item.path).st_size
-        except FileNotFoundError:
-            pass
-        self.strangers = strangers
-        gone = any(name not in sizes or sizes[name] < known.scanner.size for name, known in self.segments.items())
-        if gone:  # repaired meanwhile: places in the index may be wrong
-            self.segments, self.index = {}, Index()
+    def reset(self, last_stamp: int, schemas: list[tuple[Schema, int]]) -> None:
+        """Forget all segments, and begin with what is known of finished parts.
+
+        Parameters
+        ----------
+        last_stamp : of their records.
+        schemas : theirs, and the stamp of the first record of each.
+        """
+        self._known = last_stamp, schemas
+        self.segments, self.index = {}, Index()
+        self.index.last_stamp = last_stamp
+        for schema, first in schemas:
+            self.index.know(schema, first)
+
+    def listing(self) -> dict[str, int]:
+        """Return the size of every file there is; -1 if it is not a file."""
+        settled = {name: known.scanner.size for name, known in self.segments.items() if known.scanner.sealed}
+        return self.files.sizes(layout.HOT, settled)
+
+    def refresh(self, sizes: dict[str, int] | None = None, absorbed: Collection[str] = ()) -> bool:
+        """Read what was added since the last call; return whether there was anything.
+
+        Parameters
+        ----------
+        sizes : from `listing`.
+        absorbed : segments that are not to be read any more.
+
+        Raises
+        ------
+        FileNotFoundError : a segment vanished meanwhile; list again.
+        """
+        sizes = self.listing() if sizes is None else sizes
+        sizes = {name: size for name, size in sizes.items() if name not in absorbed}
+        self.strangers = {n: size for n, size in sizes.items() if size < 0 or layout.segment_number(n) is None}
+        gone = any(sizes.get(name, -1) < known.scanner.size for name, known in self.segments.items())
+        if gone:  # repaired or compacted meanwhile: places in the index may be wrong
+            self.reset(*self._known)
         changed = gone
-        for name in sorted(sizes):
+        for name in sorted(sizes.keys() - self.strangers.keys()):
             known = self.segments.get(name)
             if known is None:
                 known = self.segments[name] = Segment(name, layout.segment_number(name) or 0)
             if sizes[name] > known.scanner.size:
-                self._read(known)
+                try:
+                    self._read(known, sizes[name])
+                except FileNotFoundError:
+                    self.segments.pop(name)
+                    raise
                 changed = True
         return changed
 
-    def _read(self, segment: Segment) -> None:
-        descriptor = os.open(self.folder / segment.name, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            for frames in segment.scanner.read(descriptor, os.fstat(descriptor).st_size):
-                segment.take(frames, self.index)
-        finally:
-            os.close(descriptor)
+    def _read(self, segment: Segment, size: int) -> None:
+        name = f"{layout.HOT}/{segment.name}"
+        for frames in segment.scanner.read(lambda start, length: self.files.fetch(name, start, length), size):
+            segment.take(frames, self.index)
 
     def damage(self, *, torn: bool) -> list[Damage]:
         """Return all damage known, by segment and offset."""
@@ -195,11 +211,7 @@ class Reader:
         name, number = group[0].segment, self.segments[group[0].segment].scanner.segment
         start = min(entry.offset for entry in group)
         stop = max(entry.offset + entry.length for entry in group)
-        descriptor = os.open(self.folder / name, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            buffer = os.pread(descriptor, stop - start, start)
-        finally:
-            os.close(descriptor)
+        buffer = self.files.fetch(f"{layout.HOT}/{name}", start, stop - start)
         view = memoryview(buffer)
         found = []
         for entry in group:
@@ -233,7 +245,9 @@ def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield group
 
 
-def blocks(reader: Reader, entries: Sequence[Entry]) -> Iterator[tuple[Schema, np.ndarray, codec.pa.Table]]:
+def blocks(
+    reader: Reader, entries: Sequence[Entry]
+) -> Iterator[tuple[Schema, np.ndarray, list[memoryview], codec.pa.Table]]:
     """Yield the rows of many records as Arrow tables by schema.
 
     Parameters
@@ -243,17 +257,19 @@ def blocks(reader: Reader, entries: Sequence[Entry]) -> Iterator[tuple[Schema, n
 
     Returns
     -------
-    iterator of (schema, i8[N] positions in `entries`, table of N rows)
+    iterator of (schema, i8[N] positions in `entries`, N payloads, table of N rows)
     """
-    place = {(entry.segment, entry.offset): i for i, entry in enumerate(entries)}
+    order = sorted(range(len(entries)), key=lambda i: (entries[i].segment, entries[i].offset))
     waiting: dict[Schema, tuple[list[int], list[memoryview]]] = {}
-    for group in _groups(sorted(entries, key=lambda entry: (entry.segment, entry.offset))):
+    at = 0
+    for group in _groups([entries[i] for i in order]):
         for entry, payload in zip(group, reader.payloads(group), strict=True):
             rows, payloads = waiting.setdefault(entry.schema, ([], []))
-            rows.append(place[entry.segment, entry.offset])
+            rows.append(order[at])
             payloads.append(payload)
+            at += 1
             if len(rows) >= 4096:
                 del waiting[entry.schema]
-                yield entry.schema, np.array(rows, np.int64), codec.read_table(payloads)
+                yield entry.schema, np.array(rows, np.int64), payloads, codec.read_table(payloads)
     for schema, (rows, payloads) in waiting.items():
-        yield schema, np.array(rows, np.int64), codec.read_table(payloads)
+        yield schema, np.array(rows, np.int64), payloads, codec.read_table(payloads)

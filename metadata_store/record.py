@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import MAX_RECORD, Scalar, check_arrays, check_count, check_event, check_run, check_values
+from .checks import MAX_RECORD, Scalar, check_arrays, check_count, check_event, check_new_run, check_values, shown
 from .errors import RecordError
 
 Key = tuple[str, int, str, int]
@@ -20,11 +20,13 @@ class Record:
 
     Parameters
     ----------
-    run : name of the run, 1 to 200 characters, no control characters, not like a path.
+    run : name of the run, 1 to 200 characters in Unicode's composed form (NFC); no control characters, nothing
+        invisible, no space at an end, not like a path or a Windows device.
     loop : number of the loop, 0 or more.
     event : what happened, an identifier ("begin", "ask", "tell", "end", "report", …).
-    values : scalars by name (dotted lower-case words): float (NaN and ±inf too), int of 64 bits, bool, or text.
-    arrays : arrays by name: bool, integer, float or fixed-width text; kept as read-only copies.
+    values : at most 16,384 scalars by name (dotted lower-case words): float (NaN and ±inf too), int of 64 bits, bool,
+        or text of 1 MiB.
+    arrays : at most 4,096 arrays by name: bool, integer, float or fixed-width text; kept as read-only copies.
     at : time in nanoseconds since 1970 UTC; 0 lets the store stamp it.
     index : counts the events of one kind within a loop, from 0.
 
@@ -49,9 +51,9 @@ class Record:
 
     def __post_init__(self) -> None:
         if not isinstance(self.run, str) or not isinstance(self.event, str):
-            raise RecordError(f"run and event are {self.run!r} and {self.event!r}; give two str")
+            raise RecordError(f"run and event are {shown(self.run)} and {shown(self.event)}; give two str")
         put = object.__setattr__
-        put(self, "run", check_run(self.run))
+        put(self, "run", check_new_run(self.run))
         put(self, "loop", check_count("loop", self.loop))
         put(self, "event", check_event(self.event))
         put(self, "values", check_values(self.values))

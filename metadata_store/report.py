@@ -23,9 +23,10 @@ class Report:
     ----------
     segments : number of segment files.
     frames : number of whole frames in them.
-    records : number of records that can be read.
+    records : number of records that are known; those that damage lists as lost cannot be read.
     damage : every place that is not as it should be, by segment and offset.
     repaired : what `repair` did, in words; empty for `verify`.
+    files : number of other files that were read: the first file, parts, blocks of samples.
 
     Examples
     --------
@@ -38,6 +39,7 @@ class Report:
     records: int
     damage: tuple[Damage, ...]
     repaired: tuple[str, ...] = ()
+    files: int = 0
 
     @property
     def ok(self) -> bool:
@@ -46,6 +48,7 @@ class Report:
 
     def __str__(self) -> str:
         files = f"{self.segments} segment{'' if self.segments == 1 else 's'}"
+        files += f" and {self.files} other file{'' if self.files == 1 else 's'}" if self.files else ""
         found = f"{self.records} records in {self.frames} frames of {files}"
         lines = [f"ok: {found}, no damage" if self.ok else f"DAMAGED: {found}, {len(self.damage)} damaged places"]
         lines += [f"  {d.segment} at byte {d.offset}: {d.what} ({d.bytes} bytes)" for d in self.damage]

@@ -12,6 +12,10 @@ from .codec import Schema, encode
 from .record import Record
 
 
+class TakenError(OSError):
+    """A compaction took a new segment before its owner could mark it."""
+
+
 class SegmentWriter:
     """Appends frames to a new file.
 
@@ -46,9 +50,25 @@ class SegmentWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o666)
         self.drop = weakref.finalize(self, os.close, self._descriptor)
-        locks.hold_file(self._descriptor)
+        # between the two lines above and below a compaction may have taken the empty file away
+        held = locks.hold_file(self._descriptor)
+        try:
+            there = os.stat(self.path).st_ino == os.fstat(self._descriptor).st_ino
+        except FileNotFoundError:
+            there = False
+        if held is False or not there:
+            self.drop()
+            raise TakenError(f"{self.name} was taken by a compaction before it was written")
         if durable:
             layout.sync_directory(folder)
+
+    @classmethod
+    def open(cls, folder: Path, *, durable: bool) -> SegmentWriter:
+        """Return a writer of a new segment that is certainly its own."""
+        for _ in range(100):
+            with contextlib.suppress(TakenError):
+                return cls(folder, durable=durable)
+        raise OSError(f"every new segment in {folder} is taken by another process")
 
     def frames(
         self, records: list[tuple[Record, Schema, int]]

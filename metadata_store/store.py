@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,12 @@ from .report import Report
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    from .cold.compacting import Compaction
+    from .leases import Lease
+    from .series import Series
 
 
 @runtime_checkable
@@ -54,6 +60,7 @@ class Store(Protocol):
         RecordError : a value is of another kind (float, int, bool, str) than its name has here; nothing was written.
         WriteError : the record is not stored; the same append can be tried again.
         UnknownStateError : the record may be stored or not; appending the same record again is safe and settles it.
+        LeaseError : another opening of the store has a lease on the run.
         """
         ...
 
@@ -75,6 +82,46 @@ class Store(Protocol):
         Raises
         ------
         ConflictError, RecordError, WriteError, UnknownStateError : as `append`.
+        """
+        ...
+
+    def append_block(
+        self,
+        run: str,
+        loop: int,
+        columns: Mapping[str, Any] | pa.Table,
+        *,
+        name: str = "samples",
+        event: str = "block",
+        index: int = 0,
+        at: int = 0,
+    ) -> Record:
+        """Store a table with a row for each sample as one immutable file, and a record that names it.
+
+        Parameters
+        ----------
+        run, loop, event, index, at : of the record.
+        columns : equally long columns of bool, integers, floats or text, by name.
+        name : of the block, for `block`.
+
+        Returns
+        -------
+        Record : with values block.name, block.file (in the store), block.rows, block.bytes and block.hash.
+
+        Raises
+        ------
+        RecordError : the columns are not a table of such types.
+        ConflictError, WriteError, UnknownStateError, LeaseError : as `append`.
+        """
+        ...
+
+    def block(self, run: str, loop: int, name: str = "samples") -> pa.Table:
+        """Return a table of samples of one loop; the latest event that has one of this name counts.
+
+        Raises
+        ------
+        UnknownRunError, UnknownNameError : it is not there.
+        DamagedError : its file is damaged beyond its parity, or missing.
         """
         ...
 
@@ -126,6 +173,88 @@ class Store(Protocol):
         ------
         UnknownRunError : the run has no record.
         UnknownNameError : the loop has no such array; the message names those that it has.
+        """
+        ...
+
+    def series(self, name: str, runs: Iterable[str] | str | None = None) -> Series:
+        """Return one statistic of all loops as a (run × loop) matrix.
+
+        Parameters
+        ----------
+        name : an exact name of a number or bool.
+        runs : runs in the order wanted; None for all.
+
+        Raises
+        ------
+        UnknownNameError, UnknownRunError : it is not there.
+        """
+        ...
+
+    def dataset(self) -> ds.Dataset:
+        """Return all scalars as a pyarrow dataset with a row for each record, for queries that need not fit memory.
+
+        Returns
+        -------
+        pyarrow.dataset.Dataset : columns run, loop, event, index, at, stamp (place in the order of all appends), then
+            one for each name, null where the record has no such value. A name that is one of those columns has
+            "value:" before it. Records that are compacted later vanish from a dataset that was made before.
+        """
+        ...
+
+    def compact(self, *, progress: Callable[[int, int], None] | None = None) -> Compaction:
+        """Turn finished segments into Parquet files that are small, quick to read, and readable by other programs.
+
+        Parameters
+        ----------
+        progress : called with (records done, records in all).
+
+        Returns
+        -------
+        Compaction : what was done, and which segments were left and why. Reading gives the same before and after.
+
+        Raises
+        ------
+        WriteError : it stopped; nothing is lost and nothing has changed.
+        """
+        ...
+
+    def tail(
+        self,
+        runs: Iterable[str] | str | None = None,
+        *,
+        start: str = "now",
+        poll: float = 0.2,
+        timeout: float | None = None,
+    ) -> Iterator[Record]:
+        """Follow a store that others write: yield each record once, in the order of appending within its run.
+
+        Parameters
+        ----------
+        runs : only these, which need not exist yet; None for all.
+        start : "now" for what is appended after this call, "begin" for what is there first.
+        poll : seconds between two looks, more than 0.
+        timeout : end when nothing came for so many seconds; None for never.
+
+        Raises
+        ------
+        ClosedError : the store was closed meanwhile.
+        """
+        ...
+
+    def lease(self, run: str) -> Lease:
+        """Take the exclusive right to append to a run, until the lease is released or its process ends.
+
+        Parameters
+        ----------
+        run : the run, which need not exist yet.
+
+        Returns
+        -------
+        Lease : a context; other openings of the store get `LeaseError` when they append to the run meanwhile.
+
+        Raises
+        ------
+        LeaseError : another one has it, or this store has it already.
         """
         ...
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,22 @@ from .record import Record
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Piece = tuple[str, np.ndarray, np.ndarray]
+"""Name, i8[K] ascending positions of records in the selection, and K values."""
+
+
+class Source(Protocol):
+    """Values of some records of a selection."""
+
+    def pieces(self, kinds: dict[str, str]) -> Iterator[Piece]:
+        """Yield the values of each name wanted, as the kind that the store has for it."""
+        ...
+
+    def slots(self, name: str) -> np.ndarray:
+        """Return the place of a name in each of the records that `pieces` gives for it, i8[K]."""
+        ...
 
 
 @dataclass
@@ -37,16 +53,81 @@ class Block:
     ints: np.ndarray
     texts: np.ndarray
 
+    def __post_init__(self) -> None:
+        if len(self.order) > 1 and (self.order[1:] < self.order[:-1]).any():
+            sort = np.argsort(self.order)
+            self.order, self.floats, self.ints = self.order[sort], self.floats[sort], self.ints[sort]
+            self.texts = self.texts[sort]
+
+    def pieces(self, kinds: dict[str, str]) -> Iterator[Piece]:
+        """Yield the values of each name wanted; see `Source.pieces`."""
+        schema = self.schema
+        tables = {FLOAT: (schema.floats, self.floats), INT: (schema.ints, self.ints), TEXT: (schema.texts, self.texts)}
+        where = {name: table[:, i] for names, table in tables.values() for i, name in enumerate(names)}
+        for name, own in zip(schema.names, schema.kinds, strict=True):
+            kind = kinds.get(name)
+            # any other mixture cannot be appended; verify reports it and the name's own kind counts
+            if kind == own or (kind == FLOAT and own == INT):
+                values = where[name] if kind == own else where[name].astype(np.float64)
+                yield name, self.order, values
+
+    def slots(self, name: str) -> np.ndarray:
+        """Return the place of a name in each record; see `Source.slots`."""
+        return np.full(len(self.order), self.schema.names.index(name), np.int64)
+
+
+@dataclass
+class Columns:
+    """The scalars of N records of any schemas, a column for each name.
+
+    Parameters
+    ----------
+    order : i8[N], position of each record in the whole selection.
+    columns : values of each name, and where there is one (None: everywhere).
+    names : those of the records of each schema.
+    schemas : i4[N], the number of the schema of each record.
+    """
+
+    order: np.ndarray
+    columns: dict[str, tuple[np.ndarray, np.ndarray | None]]
+    names: list[tuple[str, ...]]
+    schemas: np.ndarray
+
+    def __post_init__(self) -> None:
+        self._sort = np.argsort(self.order) if (self.order[1:] < self.order[:-1]).any() else None
+        if self._sort is not None:
+            self.order, self.schemas = self.order[self._sort], self.schemas[self._sort]
+
+    def pieces(self, kinds: dict[str, str]) -> Iterator[Piece]:
+        """Yield the values of each name wanted; see `Source.pieces`."""
+        for name, (values, valid) in self.columns.items():
+            if name in kinds:
+                if self._sort is not None:
+                    values = values[self._sort]
+                rows = self._rows(valid)
+                yield name, self.order[rows], values[rows]
+
+    def slots(self, name: str) -> np.ndarray:
+        """Return the place of a name in each record; see `Source.slots`."""
+        places = [names.index(name) if name in names else 0 for names in self.names]
+        return np.array(places, np.int64)[self.schemas[self._rows(self.columns[name][1])]]
+
+    def _rows(self, valid: np.ndarray | None) -> np.ndarray | slice:
+        if valid is None:
+            return slice(None)
+        return np.flatnonzero(valid if self._sort is None else valid[self._sort])
+
 
 @dataclass
 class Selection:
-    """The keys of N records in order: runs as codes into `names`, the rest as arrays."""
+    """The keys of N records in order: runs as codes into `names`; events need not be right for a wide table."""
 
     names: list[str]
     run: np.ndarray
     loop: np.ndarray
     index: np.ndarray
     at: np.ndarray
+    event: np.ndarray
 
 
 def blocks_of(records: Sequence[Record]) -> list[Block]:
@@ -115,29 +196,13 @@ def choose(names: Iterable[str] | str | None, known: dict[str, str]) -> list[str
     return list(chosen)
 
 
-def _columns(block: Block, kinds: dict[str, str]) -> list[tuple[str, str, np.ndarray]]:
-    """Return (name, kind, values) of a block, in its own order, as the kinds that the store has for the names."""
-    schema = block.schema
-    tables = {FLOAT: (schema.floats, block.floats), INT: (schema.ints, block.ints), TEXT: (schema.texts, block.texts)}
-    where = {name: table[:, i] for names, table in tables.values() for i, name in enumerate(names)}
-    columns = []
-    for name, own in zip(schema.names, schema.kinds, strict=True):
-        kind = kinds.get(name)
-        if kind == own:
-            columns.append((name, own, where[name]))
-        elif kind == FLOAT and own == INT:
-            columns.append((name, FLOAT, where[name].astype(np.float64)))
-        # any other mixture cannot be appended; verify reports it and the name's own kind counts
-    return columns
-
-
-def wide(selection: Selection, blocks: list[Block], kinds: dict[str, str]) -> pd.DataFrame:
+def wide(selection: Selection, sources: Sequence[Source], kinds: dict[str, str]) -> pd.DataFrame:
     """Return a row for each (run, loop) and a column for each name.
 
     Parameters
     ----------
     selection : the keys of all records.
-    blocks : their values.
+    sources : their values.
     kinds : kind of each name wanted, in the order wanted.
 
     Returns
@@ -146,79 +211,78 @@ def wide(selection: Selection, blocks: list[Block], kinds: dict[str, str]) -> pd
     """
     import pandas as pd
 
-    rows, row_of, rank = _rows(selection)
-    shape = (len(kinds), len(rows))
-    # one matrix, a row for each name: columns of the frame are contiguous, and whole blocks are put in at once
-    floats = np.full((sum(kind == FLOAT for kind in kinds.values()), shape[1]), np.nan)
-    place: dict[str, Any] = {}
-    for name, kind in kinds.items():
-        if kind == FLOAT:
-            place[name] = len(place)
-    others: dict[str, tuple[np.ndarray, np.ndarray]] = {
-        name: (np.zeros(shape[1], object if kind == TEXT else np.int64), np.ones(shape[1], bool))
-        for name, kind in kinds.items()
-        if kind != FLOAT
-    }
-    # a later event of the same loop overwrites: blocks are taken by how many events of their loop came before
-    parts: list[tuple[int, int, np.ndarray]] = []
-    for number, block in enumerate(blocks):
-        ranks = rank[block.order]
-        parts += [(int(r), number, np.flatnonzero(ranks == r)) for r in np.unique(ranks)]
-    columns = [_columns(block, kinds) for block in blocks]
-    for _, number, chosen in sorted(parts, key=lambda part: part[:2]):
-        block = blocks[number]
-        target = row_of[block.order[chosen]]
-        slots = [(i, place[name]) for i, name in enumerate(block.schema.floats) if kinds.get(name) == FLOAT]
-        if slots:
-            source, into = np.array(slots).T
-            floats[into[:, None], target] = block.floats[chosen][:, source].T
-        for name, kind, values in columns[number]:
-            if kind == FLOAT:
-                if name not in block.schema.floats:
-                    floats[place[name], target] = values[chosen]
-                continue
-            others[name][0][target] = values[chosen]
-            others[name][1][target] = False
+    rows, row_of = _rows(selection)
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for source in sources:
+        for name, order, values in source.pieces(kinds):
+            found.setdefault(name, []).append((order, values))
+    identity = len(rows) == len(row_of) and bool((row_of == np.arange(len(rows))).all())
+    # one matrix, a row for each name: columns of the frame are contiguous
+    floats = np.empty((sum(kind == FLOAT for kind in kinds.values()), len(rows)))
     data: dict[str, Any] = {}
+    used = 0
     for name, kind in kinds.items():
+        order, values = _joined(found.get(name, []), len(row_of), kind)
         if kind == FLOAT:
-            data[name] = floats[place[name]]
+            column = floats[used]
+            used += 1
+            if len(order) == len(rows) and identity:
+                column[:] = values
+            else:
+                column[:] = np.nan
+                # where several events of a loop carry a name, the later one is written later
+                column[row_of[order]] = values
+            data[name] = column
             continue
-        values, missing = others[name]
+        there, missing = np.zeros(len(rows), object if kind == TEXT else np.int64), np.ones(len(rows), bool)
+        there[row_of[order]] = values
+        missing[row_of[order]] = False
         if kind == INT:
-            data[name] = pd.arrays.IntegerArray(values, missing)
+            data[name] = pd.arrays.IntegerArray(there, missing)
         elif kind == BOOL:
-            data[name] = pd.arrays.BooleanArray(values.astype(bool), missing)
+            data[name] = pd.arrays.BooleanArray(there.astype(bool), missing)
         else:
-            values[missing] = None
-            data[name] = pd.array(values.tolist(), dtype="string")
+            there[missing] = None
+            data[name] = pd.array(there.tolist(), dtype="string")
     runs = np.array(selection.names, object)[selection.run[rows]]
     index = pd.MultiIndex.from_arrays([runs, selection.loop[rows]], names=["run", "loop"])
     return pd.DataFrame(data, index=index, copy=False)
 
 
-def _rows(selection: Selection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return one record for each (run, loop); the row of each record; how many records of its row came before it."""
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]], count: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of one name from all sources, by ascending positions."""
+    if len(parts) == 1:
+        return parts[0]
+    dtype: Any = {FLOAT: np.float64, TEXT: object}.get(kind, np.int64)
+    values, there = np.zeros(count, dtype), np.zeros(count, bool)
+    for order, own in parts:
+        values[order] = own
+        there[order] = True
+    rows = np.flatnonzero(there)
+    return rows, values[rows]
+
+
+def _rows(selection: Selection) -> tuple[np.ndarray, np.ndarray]:
+    """Return one record for each (run, loop), in the order of the rows; and the row of each record."""
     count = len(selection.run)
     if not count:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
-    order = np.lexsort((np.arange(count), selection.loop, selection.run))
-    run, loop = selection.run[order], selection.loop[order]
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    run, loop = selection.run, selection.loop
+    later = (run[1:] > run[:-1]) | ((run[1:] == run[:-1]) & (loop[1:] >= loop[:-1]))
+    order = np.arange(count) if later.all() else np.lexsort((np.arange(count), loop, run))
+    run, loop = run[order], loop[order]
     first = np.r_[True, (run[1:] != run[:-1]) | (loop[1:] != loop[:-1])]
-    starts = np.flatnonzero(first)
-    number = np.cumsum(first) - 1
-    row_of, rank = np.empty(count, np.int64), np.empty(count, np.int64)
-    row_of[order] = number
-    rank[order] = np.arange(count) - starts[number]
-    return order[starts], row_of, rank
+    row_of = np.empty(count, np.int64)
+    row_of[order] = np.cumsum(first) - 1
+    return order[np.flatnonzero(first)], row_of
 
 
-def long(selection: Selection, blocks: list[Block], kinds: dict[str, str]) -> pd.DataFrame:
+def long(selection: Selection, sources: Sequence[Source], kinds: dict[str, str]) -> pd.DataFrame:
     """Return a row for each value.
 
     Parameters
     ----------
-    selection, blocks, kinds : as in `wide`.
+    selection, sources, kinds : as in `wide`; the selection has events.
 
     Returns
     -------
@@ -227,16 +291,16 @@ def long(selection: Selection, blocks: list[Block], kinds: dict[str, str]) -> pd
     import pandas as pd
 
     known = {name: code for code, name in enumerate(kinds)}
-    order, slot, codes, value, text, events = [], [], [], [], [], []
-    for block in blocks:
-        for position, (name, kind, values) in enumerate(_columns(block, kinds)):
+    order, slot, codes, value, text = [], [], [], [], []
+    for source in sources:
+        for name, places, values in source.pieces(kinds):
             count = len(values)
-            order.append(block.order)
-            slot.append(np.full(count, position))
+            kind = kinds[name]
+            order.append(places)
+            slot.append(source.slots(name))
             codes.append(np.full(count, known[name]))
             value.append(np.full(count, np.nan) if kind == TEXT else values.astype(np.float64))
             text.append(values if kind == TEXT else np.full(count, None, object))
-            events.append(np.full(count, block.schema.event, object))
 
     def joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
         return np.concatenate(parts) if parts else np.zeros(0, dtype)
@@ -247,7 +311,7 @@ def long(selection: Selection, blocks: list[Block], kinds: dict[str, str]) -> pd
     data = {
         "run": np.array(selection.names, object)[selection.run[record]],
         "loop": selection.loop[record],
-        "event": joined(events, object)[sort],
+        "event": selection.event[record],
         "index": selection.index[record],
         "name": np.array(list(kinds), object)[joined(codes, np.int64)[sort]],
         "value": joined(value, np.float64)[sort],

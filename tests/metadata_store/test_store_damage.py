@@ -258,7 +258,7 @@ def test_foreign_directories_are_left_alone(tmp_path):
 def test_other_formats_are_refused(path, text):
     path.mkdir()
     (path / "FORMAT").write_text(text)
-    with pytest.raises(FormatError, match="version 2" if "2" in text else "expected"):
+    with pytest.raises(FormatError, match="expected"):
         DirectoryStore(path)
     assert (path / "FORMAT").read_text() == text
 

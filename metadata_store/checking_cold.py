@@ -1,0 +1,255 @@
+"""Verify and repair of everything that is finished: first file, manifests, parts, guards, blocks of samples."""
+
+from __future__ import annotations
+
+import os
+
+from . import layout
+from .cold import compacting
+from .cold import manifest as manifests
+from .cold.guard import Guard
+from .cold.manifest import FileNote
+from .cold.part import Part, guard_name
+from .errors import DamagedError
+from .files import Files
+from .log import Log
+from .report import Damage, Report
+
+
+def verify_cold(log: Log) -> tuple[list[Damage], int]:
+    """Read every byte of every finished file.
+
+    Parameters
+    ----------
+    log : up to date, quiet.
+
+    Returns
+    -------
+    (damage, number of files read)
+    """
+    damage = list(log.damage.values())
+    files = log.files
+    checked = 0
+    first = files.sizes("").get(layout.FORMAT_FILE)
+    if first is not None:
+        checked += 1
+        if layout.version_of(files.fetch(layout.FORMAT_FILE, 0, 4096)) is None:
+            damage.append(Damage(layout.FORMAT_FILE, 0, "damaged: it does not say the format of the store", first))
+    damage += _manifests(log)
+    wanted = {note.name: note for part in log.manifest.parts for note in part.files}
+    for name, note in [*wanted.items(), *((name, None) for name in block_files(files))]:
+        checked += 1
+        damage += _file(log, name, note)
+    for folder in (layout.RECORDS, layout.ARRAYS):
+        for file, size in sorted(files.sizes(folder).items()):
+            if f"{folder}/{file}" not in wanted:
+                damage.append(Damage(f"{folder}/{file}", 0, "in no manifest; the next compaction removes it", size))
+    there = block_files(files)
+    for file in sorted(log.index.kinds.of.get("block.file", "") and _named_blocks(log)):
+        if file not in there:
+            damage.append(Damage(file, 0, "a record names this block, and it is missing", 0))
+    return damage, checked
+
+
+def _named_blocks(log: Log) -> set[str]:
+    found: set[str] = set()
+    for run in log.runs():
+        found.update(str(r.values["block.file"]) for r in log.records(run) if "block.file" in r.values)
+    return found
+
+
+def block_files(files: Files) -> list[str]:
+    """Return the names of all blocks of samples."""
+    return [f"{layout.BLOCKS}/{file}" for file in sorted(files.sizes(layout.BLOCKS)) if file.endswith(".parquet")]
+
+
+def _manifests(log: Log) -> list[Damage]:
+    found = []
+    for number in manifests.numbers(log.files):
+        for name in manifests.file_names(number):
+            try:
+                if manifests.Manifest.parse(log.files.fetch(name, 0, 2**30)).number != number:
+                    found.append(Damage(name, 0, "the manifest of another number", 0))
+            except FileNotFoundError:
+                found.append(Damage(name, 0, "missing", 0))
+            except DamagedError as error:
+                found.append(Damage(name, 0, str(error), log.files.sizes(layout.MANIFEST)[name.rpartition("/")[2]]))
+    return found
+
+
+def _file(log: Log, name: str, note: FileNote | None) -> list[Damage]:
+    """Return the damage of a finished file and of its guard."""
+    files = log.files
+
+    def fetch(start: int, length: int) -> bytes:
+        return files.fetch(name, start, length)
+
+    folder, _, file = name.rpartition("/")
+    size = files.sizes(folder).get(file)
+    if size is None:
+        return [Damage(name, 0, "missing", 0 if note is None else note.bytes)]
+    found: list[Damage] = []
+    guard: Guard | None = None
+    try:
+        guard = Guard.parse(files.fetch(guard_name(name), 0, 2**40))
+        if note is not None and (guard.size, guard.digest.hex()) != (note.bytes, note.digest):
+            guard = None
+            found.append(Damage(guard_name(name), 0, "the guard of another file", 0))
+    except FileNotFoundError:
+        found.append(Damage(guard_name(name), 0, "missing", 0))
+    except DamagedError as error:
+        found.append(Damage(guard_name(name), 0, str(error), 0))
+    if guard is None:
+        if note is not None and (size != note.bytes or Guard.of(fetch, size).digest.hex() != note.digest):
+            found.append(Damage(name, 0, "damaged, and its guard too", size))
+        return found
+    for number in guard.damaged(fetch):
+        start, length = guard.span(number)
+        try:
+            guard.restore(number, fetch)
+            found.append(Damage(name, start, "damaged bytes, read from their parity", length))
+        except DamagedError as error:
+            found.append(Damage(name, start, f"lost: {error}", length))
+    if size > guard.size:
+        found.append(Damage(name, guard.size, "bytes after the end of the file", size - guard.size))
+    return found
+
+
+def repair_cold(files: Files, before: Report) -> list[str]:
+    """Mend finished files, and compact anew, without their lost rows, those that cannot be mended.
+
+    Returns
+    -------
+    list of str : what was done.
+    """
+    done: list[str] = []
+    names = {damage.segment for damage in before.damage}
+    if layout.FORMAT_FILE in names:
+        kept = files.set_aside(layout.FORMAT_FILE)
+        files.put(layout.FORMAT_FILE, layout.format_text(layout.NEWEST))
+        done.append(f"{layout.FORMAT_FILE}: written anew, the old one kept as {kept}")
+    done += _repair_manifests(files, names)
+    log = Log(files)
+    log.quiet = True
+    log.refresh()
+    wanted = {note.name: note for part in log.manifest.parts for note in part.files}
+    lost: set[str] = set()
+    for name, note in [*wanted.items(), *((name, None) for name in block_files(files))]:
+        if name in names or guard_name(name) in names:
+            what = _mend(files, name, note)
+            if what is None:
+                lost.add(name)
+            else:
+                done.append(what)
+    parts = [part for part in log.parts if any(note.name in lost for note in part.note.files)]
+    gone = [note for note in log.manifest.parts if note.id not in {part.note.id for part in log.parts}]
+    if parts or gone or any("in no manifest" in damage.what for damage in before.damage):
+        done += _salvage(log, parts, [note.id for note in gone])
+    for name in sorted(lost - {n.name for part in parts for n in part.note.files}):
+        if any(name in {note.name for note in part.files} for part in gone):
+            continue
+        done.append(f"{name}: cannot be mended, left as it is")
+    return done
+
+
+def _repair_manifests(files: Files, names: set[str]) -> list[str]:
+    done: list[str] = []
+    numbers = manifests.numbers(files)
+    for number in numbers:
+        own = [name for name in manifests.file_names(number) if name in names]
+        if not own:
+            continue
+        try:
+            found: manifests.Manifest | None = manifests.read(files, number)[0]
+        except DamagedError:
+            found = None
+        for name in own:
+            folder, _, file = name.rpartition("/")
+            if file in files.sizes(folder):
+                done.append(f"{name}: kept as {files.set_aside(name)}")
+            if found is not None:
+                files.put(name, found.pack())
+                done.append(f"{name}: written anew from its copy")
+        if found is None and number == numbers[-1]:
+            log = Log(files)
+            log.quiet = True
+            whole = log.from_files(number)
+            manifests.commit(files, whole)
+            done.append(
+                f"{manifests.file_names(number)[0]}: written anew from the {len(whole.parts)} parts that are there"
+            )
+    return done
+
+
+def _mend(files: Files, name: str, note: FileNote | None) -> str | None:
+    """Write a damaged file, or its guard, as it was; return what was done, or None if it cannot be."""
+
+    def fetch(start: int, length: int) -> bytes:
+        return files.fetch(name, start, length)
+
+    folder, _, file = name.rpartition("/")
+    size = files.sizes(folder).get(file)
+    if size is None:
+        return None
+    try:
+        guard = Guard.parse(files.fetch(guard_name(name), 0, 2**40))
+        if note is not None and (guard.size, guard.digest.hex()) != (note.bytes, note.digest):
+            raise DamagedError("the guard of another file")
+    except (DamagedError, FileNotFoundError):
+        return _new_guard(files, name, note, size)
+    wrong = guard.damaged(fetch)
+    if not wrong and size == guard.size:
+        return f"{name}: whole"
+    path = files.scratch() / f"{file}.mended"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            for number in range(len(guard.sums)):
+                start, length = guard.span(number)
+                layout.write_all(descriptor, guard.restore(number, fetch) if number in wrong else fetch(start, length))
+        finally:
+            os.close(descriptor)
+        kept = files.set_aside(name)
+        files.publish(path, name)
+    except DamagedError:
+        return None
+    finally:
+        path.unlink(missing_ok=True)
+    return f"{name}: {len(wrong)} blocks restored exactly, the damaged file kept as {kept}"
+
+
+def _new_guard(files: Files, name: str, note: FileNote | None, size: int) -> str | None:
+    guard = Guard.of(lambda start, length: files.fetch(name, start, length), size)
+    if note is not None and (size, guard.digest.hex()) != (note.bytes, note.digest):
+        return None
+    if note is None:
+        return None
+    end = int.from_bytes(files.fetch(name, size - 8, 4), "little") + 8
+    guard = Guard.of(lambda start, length: files.fetch(name, start, length), size, min(end, size))
+    own = guard_name(name)
+    folder, _, file = own.rpartition("/")
+    if file in files.sizes(folder):
+        files.set_aside(own)
+    files.put(own, guard.pack())
+    return f"{own}: made anew"
+
+
+def _salvage(log: Log, parts: list[Part], gone: list[str]) -> list[str]:
+    """Replace parts by parts of the rows that can be read, and forget parts of which nothing can be."""
+    aside = [note for part in parts for note in part.note.files]
+    aside += [note for part in log.manifest.parts if part.id in gone for note in part.files]
+    for note in aside:
+        folder, _, file = note.name.rpartition("/")
+        if file in log.files.sizes(folder):
+            _copy_aside(log.files, note.name)
+    rows = compacting.salvage(log, parts, gone)
+    lost = sum(part.note.rows for part in parts) + sum(p.rows for p in log.manifest.parts if p.id in gone) - rows
+    return [f"{len(parts) + len(gone)} parts replaced, {rows} records kept, {lost} lost; the damaged files are kept"]
+
+
+def _copy_aside(files: Files, name: str) -> None:
+    """Keep the damaged bytes; the file itself goes when nothing needs it any more."""
+    data = files.fetch(name, 0, 2**40)
+    at = 0
+    while not files.put(f"{layout.DAMAGED}/{name.rpartition('/')[2]}.{at}", data):
+        at += 1
