@@ -20,6 +20,7 @@ from metaal.rehearsal import suite as read_suite
 from metaal.rehearsal.playing import shared_store
 from metaal.result import Result
 from metadata_store import MemoryStore, Store
+from metadata_store.privacy import PrivateStore
 from strategy_zoo import Strategy, register
 from strategy_zoo.plain import Rule, adopt, kept
 from strategy_zoo.registry import foreign
@@ -83,7 +84,8 @@ def evaluate(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"evaluate: tasks or seeds repeat ({twice}); give data sets of one name different names")
-    memory = isinstance(store, MemoryStore)
+    # a private store of level L0 is in memory, too
+    memory = isinstance(store, MemoryStore) or (isinstance(store, PrivateStore) and store.in_memory)
     folder: AbstractContextManager[Any] = nullcontext(store)
     if store is None:
         folder = tempfile.TemporaryDirectory(prefix="metaal-")

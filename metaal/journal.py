@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from metaal.errors import InputError, MismatchError, OutOfTurnError
+from metaal.privacy import RULES
 from metaal.state import RunState
+from metaal.withheld import Withheld
 from metadata_store import ConflictError, Record, Store, UnknownStateError, open_store
+from metadata_store.privacy import PrivateStore, private
 
 
 class Journal:
@@ -29,8 +32,12 @@ class Journal:
     def __init__(self, path: str | Path, store: Store | None, *, create: bool = True) -> None:
         folder, self.name = split(path, store)
         self._owned = store is None
-        self.store: Store = open_store(folder, create=create) if store is None else store
+        # a store that has a privacy level keeps it, however it was opened
+        self.store: Store = private(open_store(folder, create=create) if store is None else store)
+        if isinstance(self.store, PrivateStore):
+            self.store = self.store.with_rules(RULES)
         self.state = RunState()
+        self._withheld = Withheld(self.name, self.state, getattr(self.store, "privacy", None))
         self._folded = 0
         self._doubtful: Record | None = None
 
@@ -48,7 +55,7 @@ class Journal:
             The run was not begun by metaal.
         """
         for record in self.store.records(self.name):
-            self._fold(record)
+            self._fold(self._withheld.read(record))
         if self.state.begin is None:
             raise InputError(
                 f"run {self.name!r} in this store has no begin record, so it was not written by metaal.Run; choose "
@@ -63,9 +70,8 @@ class Journal:
         MismatchError
         """
         was = self.state.begin.values if self.state.begin is not None else {}
-        wrong = [
-            f"{k[4:]} was {was.get(k)!r}, now {value!r}" for k, value in settings.items() if was.get(k, value) != value
-        ]
+        now = self._withheld.kept(settings)
+        wrong = [f"{k[4:]} was {was.get(k)!r}, now {value!r}" for k, value in now.items() if was.get(k, value) != value]
         if wrong:
             raise MismatchError(
                 f"run {self.name!r} exists and began with other settings ({'; '.join(wrong)}); pass the same ones, use "
@@ -82,6 +88,7 @@ class Journal:
         OutOfTurnError
             Another process has written to this run since it was opened here; nothing was logged.
         """
+        self._withheld.check()
         number = max(self.state.loop + (event == "ask"), 0) if loop is None else loop
         index = self.state.counts.get((number, event), 0)
         record = Record(run=self.name, loop=number, event=event, index=index, values=dict(values), arrays=dict(arrays))
@@ -104,9 +111,17 @@ class Journal:
                 "open it again with Run.resume and look at run.pending (one writer a run)"
             )
 
+    def recognise(self, ids: Any, *, of_query: bool = False) -> None:
+        """Learn the caller's ids, of which a private store has given back hashes only; see `Withheld.recognise`."""
+        self._withheld.recognise(ids, of_query=of_query)
+
+    def keyed(self, digest: str) -> str:
+        """A digest of the pool as the state of this run knows it."""
+        return self._withheld.keyed(digest)
+
     def _append(self, record: Record) -> Record:
         try:
-            return self.store.append(record)
+            return self._withheld.live(record, self.store.append(record))
         except ConflictError as error:
             raise self._overtaken() from error
         except UnknownStateError:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Protocol
 
 
-def bar(title: str, total: int) -> tuple[Callable[[int, str], None], Callable[[], None]]:
+class Update(Protocol):
+    """Says how far the work is."""
+
+    def __call__(self, done: int, what: str, total: int | None = None) -> None:
+        """Show `done`, and what is being done; `total` may be learnt on the way."""
+        ...
+
+
+def bar(title: str, total: int) -> tuple[Update, Callable[[], None]]:
     """Start a progress bar with the time left.
 
     Returns
     -------
-    update : callable (done, what)
+    update : callable (done, what, total=None)
     stop : callable
     """
     from rich.console import Console
@@ -39,7 +48,7 @@ def bar(title: str, total: int) -> tuple[Callable[[int, str], None], Callable[[]
     progress.start()
     task = progress.add_task(title, total=total, what="")
 
-    def update(done: int, what: str) -> None:
-        progress.update(task, completed=done, what=what)
+    def update(done: int, what: str, total: int | None = None) -> None:
+        progress.update(task, completed=done, what=what, total=total)
 
     return update, progress.stop

@@ -148,7 +148,8 @@ class Run:
             journal.close()
         begin = journal.state.begin.values if journal.state.begin is not None else {}
         if policy is None:
-            text = str(begin["run.policy"])
+            # a private store may have kept neither the policy's text nor the stream's name
+            text = str(begin.get("run.policy", ""))
             try:
                 policy = read_policy(text)
             except PolicyError as error:
@@ -158,8 +159,8 @@ class Run:
             policy=policy,
             seed=int(begin["run.seed"]),
             budget=int(begin["run.budget"]) or None,
-            stream=str(begin["run.stream"]),
-            default=str(begin["run.default"]),
+            stream=str(begin.get("run.stream", "")) or None,
+            default=str(begin.get("run.default", "")) or None,
             store=store,
         )
 
@@ -254,10 +255,11 @@ class Run:
         n = check_count(n)
         if self._state.ended is not None:
             raise OutOfTurnError(f"run {self.name!r} has ended; begin another one to go on")
+        self._journal.recognise(ids)
         pool_ids = check_ids(ids, like=self._state.id_example)
         outputs = {name: value for name, value in given.items() if name in FIELDS}
         view = make_view(pool_ids, outputs)
-        pool = pool_digest(n, pool_ids)
+        pool = self._journal.keyed(shown := pool_digest(n, pool_ids))
         if not self._state.answered:
             return self._again(pool, pool_ids)
         if self.stopped and self._state.quiet and self._state.asks[-1].values["state.pool"] == pool:
@@ -282,7 +284,7 @@ class Run:
         )
         turn.observe()
         query = turn.choose(self.policy)
-        self._journal.write("ask", {**turn.values, "state.digest": digest, "state.pool": pool}, turn.arrays)
+        self._journal.write("ask", {**turn.values, "state.digest": digest, "state.pool": shown}, turn.arrays)
         self._delivered = True
         # Positions are given in the pool as the caller passed it, not in the candidates.
         return replace(query, rows=rows[query.rows])
@@ -366,6 +368,7 @@ class Run:
             Wrong count, a missing label, or a row that already has one (use ``change``).
         """
         answers.check_turn(self._state, "tell")
+        self._journal.recognise(ids, of_query=ids is None)
         measured = answers.outcomes(seconds, score, stats)
         keys, values, counts = answers.told(self._state, labels, ids)
         self._journal.write("tell", {**measured, **counts}, {"ids": keys, "labels": values})
@@ -374,6 +377,7 @@ class Run:
         """Log that rows cannot be labelled; they are not asked again (a late label is still welcome)."""
         state = self._state
         answers.check_turn(state, "skip")
+        self._journal.recognise(ids)
         keys = answers.asked_ids(state, ids)
         # A row that waits for a second label may be skipped, and keeps its first one.
         known = state.labels.keys() - state.waiting.keys()
@@ -385,6 +389,7 @@ class Run:
         """Replace the labels of rows that have one."""
         state = self._state
         answers.check_turn(state, "change")
+        self._journal.recognise(ids)
         keys = answers.asked_ids(state, ids)
         width = answers.label_width(state)
         values = check_labels(labels, len(keys), of="one for each of the ids", width=width)
@@ -397,6 +402,7 @@ class Run:
         """Take labels back; the rows may be asked again when they are in the pool."""
         state = self._state
         answers.check_turn(state, "withdraw")
+        self._journal.recognise(ids)
         keys = answers.asked_ids(state, ids)
         answers.refuse(keys, lambda key: key not in state.labels, "has no label to withdraw")
         self._journal.write("withdraw", answers.count(state, "oracle.withdrawn", len(keys)), {"ids": keys})
@@ -472,6 +478,7 @@ class Run:
     def keys(self, ids: Any) -> np.ndarray:
         """``ids`` in the kind that this run keys its rows by: text that spells whole numbers, where it uses these."""
         array = plain_array("ids", ids)
+        self._journal.recognise(array)
         like = self._state.id_example
         if like is None or array.dtype.kind == like.dtype.kind:
             return array

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from metaal.errors import InputError
+from metaal.filled import filled
 from metaal.statistics import STATISTICS
 from metadata_store import Record
 
@@ -65,6 +66,7 @@ class RunState:
 
     def apply(self, record: Record) -> None:
         """Fold one record in."""
+        record = filled(record)
         self.counts[record.loop, record.event] = self.counts.get((record.loop, record.event), 0) + 1
         if record.event == "begin":
             self.begin = record

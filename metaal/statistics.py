@@ -8,9 +8,12 @@ embedding changes them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from metaal.errors import InputError
+from metadata_store.errors import nearest
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,23 @@ class Statistic:
     meaning: str
     cost: str
 
+    @property
+    def range(self) -> str:
+        """The range in words: "0 to 1", "0 or more", "any" number; nothing for what is no number.
+
+        Examples
+        --------
+        >>> STATISTICS["pool.size"].range, STATISTICS["churn.kappa"].range
+        ('1 or more', '-1 to 1')
+        """
+        if self.unit in _NO_NUMBERS:
+            return ""
+        if self.low is None:
+            return "any" if self.high is None else f"{self.high:g} or less"
+        return f"{self.low:g} or more" if self.high is None else f"{self.low:g} to {self.high:g}"
+
+
+_NO_NUMBERS = ("text", "truth")
 
 _QUANTILES = (
     ("q05", "5 % quantile"),
@@ -182,18 +202,86 @@ STATISTICS: dict[str, Statistic] = {row[0]: Statistic(*row) for row in _ROWS}
 """Every series that metaal logs by itself, by name."""
 
 
+FACTS: dict[str, Statistic] = {
+    row[0]: Statistic(*row)
+    for row in (
+        ("run.policy", "text", None, None, "text form of the policy that decides", "told"),
+        ("run.policy.checksum", "text", None, None, "checksum of a policy file, else empty", "told"),
+        ("run.seed", "1", 0, None, "seed of all random numbers of the run", "told"),
+        ("run.stream", "text", None, None, "name that the random numbers derive from", "told"),
+        ("run.default", "text", None, None, "strategy that is previewed beside the chosen one", "told"),
+        ("run.budget", "labels", 0, None, "labels that may be asked for in all; 0 = no limit", "told"),
+        ("run.task", "text", None, None, "what is being learnt; runs of one task are kept together", "told"),
+        ("action.name", "text", None, None, "the action taken: a strategy and a multiplier, or stop", "1"),
+        ("action.strategy", "text", None, None, "spelling of the strategy that chose the rows", "1"),
+        ("action.stop", "truth", None, None, "whether the run said that nothing more should be asked", "1"),
+        ("decision.reason", "text", None, None, "why the policy decided so, in words", "policy"),
+        ("state.digest", "text", None, None, "digest of everything that ask was given", "U"),
+        ("state.pool", "text", None, None, "digest of the ids and the number that ask was given", "U"),
+    )
+}
+"""What metaal logs beside its series: settings, texts and truth values, which no policy reads."""
+
+OPEN: dict[str, str] = {
+    "user.": "added by the user",
+    "score.": "further score of the model behind the outputs, named by the user",
+    "report.": "number for people only, named by the user",
+    "tag.": "fact of the run, named by the user",
+}
+"""Beginnings of names that the user chooses, and what they mean."""
+
+
 def describe(name: str) -> Statistic:
-    """Return the entry of one series; those of the user (``user.*``) have no unit and no range.
+    """Return the entry of one series or fact; what the user named (``user.*``) has no unit and no range.
 
     Raises
     ------
     InputError
         The name is neither in the table nor under ``user.*``.
+
+    Examples
+    --------
+    >>> describe("pool.margin.q05").meaning
+    '5 % quantile of the difference of the two highest probabilities'
+    >>> describe("user.val_f1").meaning
+    'added by the user'
     """
-    if name in STATISTICS:
-        return STATISTICS[name]
-    if name.startswith(("user.", "score.")):
-        return Statistic(name, "?", None, None, "added by the user", "told")
+    known = STATISTICS.get(name) or FACTS.get(name)
+    if known is not None:
+        return known
+    for group, meaning in OPEN.items():
+        if name.startswith(group) and name != group:
+            return Statistic(name, "?", None, None, meaning, "told")
     raise InputError(
-        f"no statistic is called {name!r}; metaal.STATISTICS has the {len(STATISTICS)} names, yours begin with user."
+        f"no statistic is called {name!r}: {nearest(name, [*STATISTICS, *FACTS])} One of your own belongs under "
+        f"user., such as user.{name}; metaal statistics lists all"
     )
+
+
+def dictionary(pattern: str | None = None) -> list[Statistic]:
+    """Return the entries of all series and facts, or of those that a name or glob matches.
+
+    Parameters
+    ----------
+    pattern : str, optional
+        A name, or a glob such as ``pool.*``.
+
+    Raises
+    ------
+    InputError
+        Nothing matches.
+
+    Examples
+    --------
+    >>> [entry.name for entry in dictionary("churn.*")]
+    ['churn.label', 'churn.proba', 'churn.margin', 'churn.kappa']
+    """
+    every: Mapping[str, Statistic] = {**STATISTICS, **FACTS}
+    if pattern is None:
+        return list(every.values())
+    if not any(sign in pattern for sign in "*?["):
+        return [describe(pattern)]
+    found = [entry for name, entry in every.items() if fnmatchcase(name, pattern)]
+    if not found:
+        raise InputError(f"no statistic matches {pattern!r}; {nearest(pattern, every)}")
+    return found

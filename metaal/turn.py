@@ -114,7 +114,9 @@ class Turn:
 
     def _label_shares(self) -> np.ndarray | None:
         view = self.view
-        labels = view.seen_y if view.seen_y is not None else list(self.state.labels.values())
+        # a private store keeps no labels: None after a resume
+        told = [label for label in self.state.labels.values() if label is not None]
+        labels = view.seen_y if view.seen_y is not None else told
         if view.proba is None or not len(labels):
             return None
         width = view.proba.shape[1]

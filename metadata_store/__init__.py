@@ -20,6 +20,8 @@ from .errors import (
     LeaseError,
     MissingStoreError,
     OptionError,
+    PrivacyError,
+    PrivacyWarning,
     RecordError,
     StoreError,
     StoreWarning,
@@ -31,6 +33,7 @@ from .errors import (
 from .leases import Lease
 from .memory import MemoryStore
 from .opening import open_store
+from .privacy import Privacy, private
 from .record import Record
 from .report import Damage, Report
 from .store import Store
@@ -48,6 +51,9 @@ __all__ = [
     "MemoryStore",
     "MissingStoreError",
     "OptionError",
+    "Privacy",
+    "PrivacyError",
+    "PrivacyWarning",
     "Record",
     "RecordError",
     "Report",
@@ -59,4 +65,5 @@ __all__ = [
     "UnknownStateError",
     "WriteError",
     "open_store",
+    "private",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import codec, framing, layout
-from .checking_cold import repair_cold, verify_cold
+from .checking_cold import BLOCK, Progress, Ticks, repair_cold, verify_cold
 from .errors import DamagedError
 from .files import Files, LocalFiles
 from .framing import Frame, Scanner
@@ -65,13 +65,14 @@ def _held(log: Log, names: list[str], left: list[str]) -> Iterator[list[str]]:
         yield mine
 
 
-def verify(files: Files, repaired: tuple[str, ...] = ()) -> Report:
+def verify(files: Files, repaired: tuple[str, ...] = (), progress: Progress | None = None) -> Report:
     """Return the state of a store.
 
     Parameters
     ----------
     files : of the store.
     repaired : for the report.
+    progress : called with (pieces read, pieces in all); a piece is a record of a segment, or a block of a finished file.
 
     Returns
     -------
@@ -80,20 +81,26 @@ def verify(files: Files, repaired: tuple[str, ...] = ()) -> Report:
     log = Log(files)
     log.quiet = True
     log.refresh()
-    damage = log.reader.damage(torn=True) + verify_hot(log)
-    cold, checked = verify_cold(log)
+    hot = len(log.index.by_key)
+    total = hot + sum(note.bytes // BLOCK + 1 for part in log.manifest.parts for note in part.files)
+    tick = Ticks(progress, total)
+    damage = log.reader.damage(torn=True) + verify_hot(log, tick)
+    cold, checked = verify_cold(log, tick)
     damage += cold
+    tick.to(total)
     frames = sum(segment.scanner.frames for segment in log.reader.segments.values())
     records = sum(log.count(run) for run in log.runs())
     ordered = sorted(set(damage), key=lambda one: (one.segment, one.offset))
     return Report(len(log.reader.segments), frames, records, tuple(ordered), repaired, checked)
 
 
-def verify_hot(log: Log) -> list[Damage]:
+def verify_hot(log: Log, tick: Ticks) -> list[Damage]:
     """Return the damage of segments that scanning does not see."""
     reader, index = log.reader, log.index
     damage = []
-    for entry in index.by_key.values():
+    for done, entry in enumerate(index.by_key.values()):
+        if done % 256 == 0:
+            tick.to(done)
         try:
             # shapes, array bytes: what the index did not look at
             reader.record(entry)
@@ -120,12 +127,13 @@ def _at(entry: Entry, what: str) -> Damage:
     return Damage(entry.segment, entry.offset, what, entry.length)
 
 
-def repair(files: Files) -> Report:
+def repair(files: Files, progress: Progress | None = None) -> Report:
     """Mend what can be mended exactly, cut what is damaged out of the rest, and set aside what was cut.
 
     Parameters
     ----------
     files : of the store.
+    progress : called with (pieces read, pieces in all) of the verify before and of the one after.
 
     Returns
     -------
@@ -135,13 +143,13 @@ def repair(files: Files) -> Report:
     ------
     OSError : a step failed; every step leaves a store that reads the same.
     """
-    before = verify(files)
+    before = verify(files, progress=progress)
     done = repair_cold(files, before)
     if isinstance(files, LocalFiles):
         done += _repair_hot(files.root, before)
     else:
         done += _repair_objects(files, before)
-    return verify(files, tuple(done))
+    return verify(files, tuple(done), progress)
 
 
 def _repair_hot(root: Path, before: Report) -> list[str]:

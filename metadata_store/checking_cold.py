@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from . import layout
 from .cold import compacting
@@ -16,12 +17,37 @@ from .log import Log
 from .report import Damage, Report
 
 
-def verify_cold(log: Log) -> tuple[list[Damage], int]:
+BLOCK = 2**16
+Progress = Callable[[int, int], None]
+
+
+class Ticks:
+    """Tells how far a long reading is.
+
+    Parameters
+    ----------
+    progress : called with (done, total), or None.
+    total : pieces in all.
+    """
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total = progress, total
+        self.done = 0
+
+    def to(self, done: int) -> None:
+        """Say how many pieces are done."""
+        self.done = max(self.done, min(done, self._total))
+        if self._progress is not None:
+            self._progress(self.done, self._total)
+
+
+def verify_cold(log: Log, tick: Ticks) -> tuple[list[Damage], int]:
     """Read every byte of every finished file.
 
     Parameters
     ----------
     log : up to date, quiet.
+    tick : for the progress.
 
     Returns
     -------
@@ -40,6 +66,7 @@ def verify_cold(log: Log) -> tuple[list[Damage], int]:
     for name, note in [*wanted.items(), *((name, None) for name in block_files(files))]:
         checked += 1
         damage += _file(log, name, note)
+        tick.to(tick.done + (note.bytes // BLOCK + 1 if note is not None else 0))
     for folder in (layout.RECORDS, layout.ARRAYS):
         for file, size in sorted(files.sizes(folder).items()):
             if f"{folder}/{file}" not in wanted:

@@ -122,6 +122,19 @@ class Schema:
         """Names of the values of kind str."""
         return tuple([n for n, kind in zip(self.names, self.kinds, strict=True) if kind == TEXT])
 
+    def __hash__(self) -> int:
+        # asked for at every record, and a hash of two hundred names is slow
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.event, self.names, self.kinds, self.arrays))
+
+    @cached_property
+    def lengths(self) -> tuple[int, int, int]:
+        """How many ints (with the key and shapes), floats and texts a record of this schema has."""
+        return self.first_int + len(self.ints), len(self.floats), len(self.texts)
+
     @cached_property
     def first_int(self) -> int:
         """Position of the first value in the column `ints`."""
@@ -244,8 +257,7 @@ def scalars(schema: Schema, table: pa.Table) -> tuple[np.ndarray, np.ndarray, np
     count = len(table)
     starts, ints = lists(table, "ints")
     sizes = [np.diff(starts), *(np.diff(lists(table, name)[0]) for name in ("floats", "texts"))]
-    wanted = (schema.first_int + len(schema.ints), len(schema.floats), len(schema.texts))
-    for size, expected in zip(sizes, wanted, strict=True):
+    for size, expected in zip(sizes, schema.lengths, strict=True):
         if (size != expected).any():
             raise DamagedError(f"a record has {size.tolist()} values of a kind; its schema says {expected}")
     texts = np.empty((count, len(schema.texts)), object)
@@ -260,7 +272,7 @@ def scalars(schema: Schema, table: pa.Table) -> tuple[np.ndarray, np.ndarray, np
 
 def check_row(schema: Schema, ints: int, floats: int, texts: int) -> None:
     """Raise `DamagedError` if the lengths of a row are not those that its schema says."""
-    expected = (schema.first_int + len(schema.ints), len(schema.floats), len(schema.texts))
+    expected = schema.lengths
     if (ints, floats, texts) != expected:
         raise DamagedError(f"a record has {(ints, floats, texts)} ints, floats, texts; its schema says {expected}")
 

@@ -12,11 +12,13 @@
     ├── UnknownNameError(KeyError)          no value or array of this name
     ├── DamagedError(ValueError)            stored bytes no longer match their checksum
     ├── ClosedError(ValueError)             the store was closed
+    ├── PrivacyError(ValueError)            the store's privacy level does not allow this; nothing was written
     ├── LeaseError(PermissionError)         another one has the exclusive right to append to the run
     ├── WriteError(OSError)                 failed: the record is not stored, retry
     └── UnknownStateError(OSError)          unknown: the record may be stored, look first (or append it again)
 
     StoreWarning(UserWarning)               damage was found while reading; what is whole can still be read
+    PrivacyWarning(UserWarning)             a store keeps what can identify rows, because it was told to
 """
 
 from __future__ import annotations
@@ -69,6 +71,10 @@ class ClosedError(StoreError, ValueError):
     """The store was closed before this call."""
 
 
+class PrivacyError(StoreError, ValueError):
+    """The store's privacy level does not allow this; nothing was written."""
+
+
 class LeaseError(StoreError, PermissionError):
     """Another opening of the store has the exclusive right to append to the run, or this one lost it."""
 
@@ -83,6 +89,10 @@ class UnknownStateError(StoreError, OSError):
 
 class StoreWarning(UserWarning):
     """Damage was found while reading a store."""
+
+
+class PrivacyWarning(UserWarning):
+    """A store keeps what can identify rows, because it was told to."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

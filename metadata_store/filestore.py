@@ -267,13 +267,13 @@ class FileStore:
     def _upgrade(self) -> None:
         """Say in the store's first file that there are finished parts, before there is one."""
 
-    def verify(self) -> Report:
+    def verify(self, *, progress: Progress | None = None) -> Report:
         """Read every byte again and report all damage; see `Store.verify`."""
         with self._lock:
             self._check_open()
-            return checking.verify(self.files)
+            return checking.verify(self.files, progress=progress)
 
-    def repair(self) -> Report:
+    def repair(self, *, progress: Progress | None = None) -> Report:
         """Take damage out of the way, keeping it in the folder ``damaged``, and verify again; see `Store.repair`.
 
         Segments that another process is writing are left alone.
@@ -283,7 +283,7 @@ class FileStore:
             self._writes.after_fork()
             self._writes.finish()
             try:
-                report = checking.repair(self.files)
+                report = checking.repair(self.files, progress)
             except OSError as error:
                 raise WriteError(f"repairing {self._name} stopped: {error}; nothing is lost, try again") from error
             self._log = Log(self.files)

@@ -21,7 +21,7 @@ from .report import Damage
 MAGIC = b"MSF\x1e"
 VERSION = 1
 MAX_PAYLOAD = 2**30
-WINDOW = 2**25
+WINDOW = 2**22  # small enough for the allocator to use the same memory again and again
 TORN = "torn tail: the last frame is incomplete"
 
 Fetch = Callable[[int, int], bytes]
@@ -29,6 +29,7 @@ Fetch = Callable[[int, int], bytes]
 _FIELDS = struct.Struct("<4sBBHQQQI")
 _CRC = struct.Struct("<I")
 HEADER = _FIELDS.size + _CRC.size
+_KINDS = [bytes([kind]) for kind in range(256)]
 
 
 class Frame(NamedTuple):
@@ -89,9 +90,9 @@ def read_head(buffer: bytes, at: int, segment: int) -> Head | None:
     magic, version, kind, _, owner, sequence, length, crc = _FIELDS.unpack_from(buffer, at)
     if magic != MAGIC or owner != segment:
         return None
-    if _CRC.unpack_from(buffer, at + _FIELDS.size)[0] != zlib.crc32(memoryview(buffer)[at : at + _FIELDS.size]):
+    if _CRC.unpack_from(buffer, at + _FIELDS.size)[0] != zlib.crc32(buffer[at : at + _FIELDS.size]):
         return None
-    return Head(version, bytes([kind]), sequence, length, crc)
+    return Head(version, _KINDS[kind], sequence, length, crc)
 
 
 class Scanner:

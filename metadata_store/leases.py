@@ -61,7 +61,7 @@ def folder_of(run: str) -> str:
     Examples
     --------
     >>> folder_of("tickets")
-    'leases/5aa29f6ddd6a4fe5'
+    'leases/cf0ae612efb31c0a'
     """
     return f"{layout.LEASES}/{hashlib.blake2b(run.encode(), digest_size=8).hexdigest()}"
 

@@ -228,13 +228,13 @@ class MemoryStore:
             self._epochs[run] = self._epochs.get(run, 0) + 1
             return Lease(run, self._epochs[run], myself(), lambda: self._leases.discard(run))
 
-    def verify(self) -> Report:
+    def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Report:
         """Return a report without damage; see `Store.verify`."""
         with self._lock:
             self._check_open()
             return Report(0, 0, len(self._keys), ())
 
-    def repair(self) -> Report:
+    def repair(self, *, progress: Callable[[int, int], None] | None = None) -> Report:
         """Do nothing and return the report; see `Store.repair`."""
         return self.verify()
 

@@ -13,6 +13,7 @@ from .errors import DamagedError, RecordError
 from .files import Files
 from .framing import Frame, Scanner
 from .index import Entry, Index
+from .peek import Peek
 from .record import Record
 from .report import Damage
 
@@ -26,6 +27,7 @@ class Segment:
         self.schemas: dict[int, Schema] = {}
         self.damage: list[Damage] = []
         self.waiting: list[tuple[int, Entry]] = []
+        self._peek = Peek()
 
     def problems(self, *, torn: bool) -> list[Damage]:
         """Return all damage known; an incomplete last frame, normal after a crash or during a write, only if `torn`."""
@@ -55,9 +57,23 @@ class Segment:
             waiting, self.waiting = self.waiting, []
             for number, entry in waiting:
                 self._place(number, entry, index)
-        records = [frame for frame in frames if frame.kind == b"R"]
-        for start in range(0, len(records), 4096):
-            self._records(records[start : start + 4096], index)
+        others = [frame for frame in frames if frame.kind == b"R" and not self._peeked(frame, index)]
+        for start in range(0, len(others), 4096):
+            self._records(others[start : start + 4096], index)
+
+    def _peeked(self, frame: Frame, index: Index) -> bool:
+        """Put a frame into the index without decoding it, if it is of a kind that was decoded before."""
+        key = self._peek.key(frame.payload)
+        if key is None or min(key.loop, key.order, key.at, key.stamp) < 0:
+            return False
+        schema = self.schemas.get(key.schema)
+        if schema is None or (key.ints, key.floats, key.texts) != schema.lengths:
+            return False
+        length = framing.HEADER + len(frame.payload)
+        index.add(
+            Entry(key.stamp, self.name, frame.sequence, frame.offset, length, key.run, key.loop, key.order, schema)
+        )
+        return True
 
     def _records(self, frames: list[Frame], index: Index) -> None:
         try:

@@ -258,11 +258,11 @@ class Store(Protocol):
         """
         ...
 
-    def verify(self) -> Report:
-        """Read everything and return what is damaged; changes nothing."""
+    def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Report:
+        """Read everything and return what is damaged; changes nothing. `progress` is called with (done, total)."""
         ...
 
-    def repair(self) -> Report:
+    def repair(self, *, progress: Callable[[int, int], None] | None = None) -> Report:
         """Take damaged bytes out of the way, keeping them aside, and return the report of a new `verify`."""
         ...
 

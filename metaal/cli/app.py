@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from metaal.cli import catalogue, learning, loop, stores
+from metaal.cli import catalogue, following, learning, loop, private, stores
 
 app = typer.Typer(
     name="metaal",
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command("demo")(learning.demo)
 app.command("zoo")(catalogue.zoo)
 app.command("check")(catalogue.check)
+app.command("statistics")(catalogue.statistics)
 app.command("runs")(loop.runs)
 app.command("show")(loop.show)
 app.command("ask")(loop.ask)
@@ -26,5 +27,8 @@ app.command("estimate")(learning.estimate)
 app.command("report")(learning.report)
 app.command("verify")(stores.verify)
 app.command("repair")(stores.repair)
+app.command("compact")(following.compact)
+app.command("tail")(following.tail)
 app.command("export")(stores.export)
 app.command("import")(stores.import_)
+app.add_typer(private.app)

@@ -1,4 +1,4 @@
-"""The commands `zoo` and `check`: what strategies there are, what they need, whether one keeps the contract."""
+"""The commands `zoo`, `check` and `statistics`: what strategies and statistics there are, and what they mean."""
 
 from __future__ import annotations
 
@@ -156,6 +156,28 @@ def _view(source: str) -> View:
     # A view needs some rows; where only callables and labelled rows are named, an output that nobody needs gives them.
     rows = {} if any("U" in AXES.get(name, ()) for name in names) else {"gradient": np.zeros((2, 1))}
     return strategy_zoo.View(**rows | {name: sample[name] for name in names})
+
+
+def statistics(
+    names: Annotated[
+        str | None, typer.Argument(metavar="GLOB", help="A name, or several such as 'pool.*'; default: all.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the dictionary of what runs log: unit, range, meaning, and how the work for it grows."""
+    from dataclasses import asdict
+
+    from metaal.statistics import OPEN, dictionary
+
+    entries = dictionary(names)
+    if json:
+        print_json([asdict(entry) for entry in entries])
+        return
+    rows = [[entry.name, entry.unit, entry.range, entry.meaning, entry.cost] for entry in entries]
+    print_table(["name", "unit", "range", "meaning", "growth"], rows, fold="meaning")
+    if names is None:
+        told = "; ".join(f"{group}* is {meaning}" for group, meaning in OPEN.items())
+        print(f"\n{len(rows)} names. {told}")
 
 
 def check(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import OptionError, WriteError
 from ..store import Store
@@ -14,6 +14,8 @@ from . import jsonl
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..privacy import Level, Privacy
 
 FORMATS = ("jsonl", "csv", "parquet")
 SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
@@ -28,6 +30,7 @@ def export(
     runs: Iterable[str] | str | None = None,
     names: Iterable[str] | str | None = None,
     long: bool = False,
+    privacy: Privacy | Level | None = None,
 ) -> int:
     """Write a store into one file, replacing the file if there is one.
 
@@ -43,6 +46,7 @@ def export(
     runs : runs in the order wanted; None for all.
     names : names or globs of the scalars of a table; None for all. JSONL always has all.
     long : of a table: a row for each value instead of one for each (run, loop).
+    privacy : "L1" (what is meant for sharing), `Privacy` (L2 needs a key) or "L3"; None: what the store holds.
 
     Returns
     -------
@@ -50,6 +54,7 @@ def export(
 
     Raises
     ------
+    PrivacyError : a record is refused at this level, such as one of a pool below 100 rows at L1.
     OptionError : an unknown format, or `names` or `long` with JSONL.
     UnknownRunError, UnknownNameError : an exact run or name that is not there.
     WriteError : the file could not be written.
@@ -66,6 +71,13 @@ def export(
     """
     target = Path(path)
     chosen = format_of(target, format)
+    if privacy is not None:
+        from ..privacy import Shared
+
+        shared = cast(
+            Store, Shared(store, privacy, runs)
+        )  # it can do what is asked of a store here, which is to be read
+        return export(shared, path, chosen, runs=runs, names=names, long=long)
     if chosen == "jsonl" and (names is not None or long):
         raise OptionError("JSONL holds whole records; leave names and long out, or choose csv or parquet")
     # the names and runs of this moment: others may append while the file is written
