@@ -101,7 +101,10 @@ class Appender:
             for run in set(runs):
                 if run not in self._leases and locks.leased(run):
                     raise LeaseError(f"run {run!r} is leased by {self._holder(run)}; append when the lease is released")
-            alone = locks.alone(runs)
+            try:
+                alone = locks.alone(runs)
+            except OSError as error:
+                raise WriteError(f"cannot write to {self._root}: {error}; the record is not stored") from error
             if self._look or not alone:
                 self._refresh()
                 self._look = False

@@ -72,7 +72,7 @@ def verify(files: Files, repaired: tuple[str, ...] = (), progress: Progress | No
     ----------
     files : of the store.
     repaired : for the report.
-    progress : called with (pieces read, pieces in all); a piece is a record of a segment, or a block of a finished file.
+    progress : called with (pieces read, pieces in all); a piece is a record of a segment, or 64 KiB of a finished file.
 
     Returns
     -------
@@ -199,7 +199,9 @@ def _repair_objects(files: Files, before: Report) -> list[str]:
             data, count = _renumbered(frames, layout.segment_number(new) or 0)
             if count:
                 files.put(f"{layout.HOT}/{new}", data)
-        done.append(f"{name}: whole frames kept, the old object is {files.set_aside(path)}")
+        kept = files.keep(path)
+        files.remove(path)
+        done.append(f"{name}: whole frames put into a new object, the old one kept as {kept}")
     return done
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from . import layout
+from . import blocks, layout
 from .cold import compacting
 from .cold import manifest as manifests
 from .cold.guard import Guard
@@ -15,7 +15,6 @@ from .errors import DamagedError
 from .files import Files
 from .log import Log
 from .report import Damage, Report
-
 
 BLOCK = 2**16
 Progress = Callable[[int, int], None]
@@ -152,9 +151,9 @@ def repair_cold(files: Files, before: Report) -> list[str]:
     done: list[str] = []
     names = {damage.segment for damage in before.damage}
     if layout.FORMAT_FILE in names:
-        kept = files.set_aside(layout.FORMAT_FILE)
-        files.put(layout.FORMAT_FILE, layout.format_text(layout.NEWEST))
-        done.append(f"{layout.FORMAT_FILE}: written anew, the old one kept as {kept}")
+        kept = _keep(files, layout.FORMAT_FILE)
+        files.replace(layout.FORMAT_FILE, layout.format_text(layout.NEWEST))
+        done.append(f"{layout.FORMAT_FILE}: written anew{kept}")
     done += _repair_manifests(files, names)
     log = Log(files)
     log.quiet = True
@@ -190,22 +189,27 @@ def _repair_manifests(files: Files, names: set[str]) -> list[str]:
             found: manifests.Manifest | None = manifests.read(files, number)[0]
         except DamagedError:
             found = None
-        for name in own:
-            folder, _, file = name.rpartition("/")
-            if file in files.sizes(folder):
-                done.append(f"{name}: kept as {files.set_aside(name)}")
-            if found is not None:
-                files.put(name, found.pack())
-                done.append(f"{name}: written anew from its copy")
+        what = "from its copy"
         if found is None and number == numbers[-1]:
             log = Log(files)
             log.quiet = True
-            whole = log.from_files(number)
-            manifests.commit(files, whole)
-            done.append(
-                f"{manifests.file_names(number)[0]}: written anew from the {len(whole.parts)} parts that are there"
-            )
+            found = log.from_files(number)
+            what = f"from the {len(found.parts)} parts that are there"
+        for name in own:
+            kept = _keep(files, name)
+            if found is not None:
+                files.replace(name, found.pack())
+                done.append(f"{name}: written anew {what}{kept}")
+            else:
+                files.remove(name)
+                done.append(f"{name}: an older manifest, removed{kept}")
     return done
+
+
+def _keep(files: Files, name: str) -> str:
+    """Keep the damaged bytes of a file, if it is there; return the end of a sentence that says where."""
+    folder, _, file = name.rpartition("/")
+    return f", the damaged file kept as {files.keep(name)}" if file in files.sizes(folder) else ""
 
 
 def _mend(files: Files, name: str, note: FileNote | None) -> str | None:
@@ -236,29 +240,27 @@ def _mend(files: Files, name: str, note: FileNote | None) -> str | None:
                 layout.write_all(descriptor, guard.restore(number, fetch) if number in wrong else fetch(start, length))
         finally:
             os.close(descriptor)
-        kept = files.set_aside(name)
+        kept = _keep(files, name)
         files.publish(path, name)
     except DamagedError:
         return None
     finally:
         path.unlink(missing_ok=True)
-    return f"{name}: {len(wrong)} blocks restored exactly, the damaged file kept as {kept}"
+    return f"{name}: {len(wrong)} blocks restored exactly{kept}"
 
 
 def _new_guard(files: Files, name: str, note: FileNote | None, size: int) -> str | None:
     guard = Guard.of(lambda start, length: files.fetch(name, start, length), size)
     if note is not None and (size, guard.digest.hex()) != (note.bytes, note.digest):
         return None
-    if note is None:
+    if note is None and blocks.unguarded(files, name) is None:
         return None
     end = int.from_bytes(files.fetch(name, size - 8, 4), "little") + 8
     guard = Guard.of(lambda start, length: files.fetch(name, start, length), size, min(end, size))
     own = guard_name(name)
-    folder, _, file = own.rpartition("/")
-    if file in files.sizes(folder):
-        files.set_aside(own)
-    files.put(own, guard.pack())
-    return f"{own}: made anew"
+    kept = _keep(files, own)
+    files.replace(own, guard.pack())
+    return f"{own}: made anew{kept}"
 
 
 def _salvage(log: Log, parts: list[Part], gone: list[str]) -> list[str]:
@@ -268,15 +270,7 @@ def _salvage(log: Log, parts: list[Part], gone: list[str]) -> list[str]:
     for note in aside:
         folder, _, file = note.name.rpartition("/")
         if file in log.files.sizes(folder):
-            _copy_aside(log.files, note.name)
+            log.files.keep(note.name)
     rows = compacting.salvage(log, parts, gone)
     lost = sum(part.note.rows for part in parts) + sum(p.rows for p in log.manifest.parts if p.id in gone) - rows
     return [f"{len(parts) + len(gone)} parts replaced, {rows} records kept, {lost} lost; the damaged files are kept"]
-
-
-def _copy_aside(files: Files, name: str) -> None:
-    """Keep the damaged bytes; the file itself goes when nothing needs it any more."""
-    data = files.fetch(name, 0, 2**40)
-    at = 0
-    while not files.put(f"{layout.DAMAGED}/{name.rpartition('/')[2]}.{at}", data):
-        at += 1

@@ -40,10 +40,13 @@ COLUMNS = pa.schema(
         ("data", pa.binary()),
     ]
 )
+MAX_SCHEMA = 2**26  # names and kinds of 16,384 values and 4,096 arrays take 6 MiB; older records may have more
 SCHEMA, LOOP, INDEX, AT, STAMP, HEADS = 0, 1, 2, 3, 4, 5
 
 _PREAMBLE = COLUMNS.serialize().to_pybytes()
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_AT, _BACK, _SLOTS = struct.Struct("<I"), struct.Struct("<i"), struct.Struct("<5H")
+_RECORD_BATCH = 3
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,13 @@ class Schema:
         DamagedError : the payload is not a schema.
         """
         try:
+            if len(payload) > MAX_SCHEMA:
+                raise ValueError(f"it has {len(payload)} bytes; at most {MAX_SCHEMA} are expected")
             text = json.loads(bytes(payload))
             values = [(check_name(name), str(kind)) for name, kind in text["values"]]
             arrays = tuple([(check_name(name), str(dtype), int(ndim)) for name, dtype, ndim in text["arrays"]])
+            if not all(0 <= ndim <= 8 for _, _, ndim in arrays):
+                raise ValueError("an array has more than 8 dimensions")
             for name, dtype, ndim in arrays:
                 check_arrays({name: np.empty((0,) * ndim, np.dtype(dtype))})
             schema = cls(
@@ -186,6 +193,37 @@ def encode(record: Record, schema: Schema, number: int, stamp: int) -> memoryvie
     return memoryview(pa.RecordBatch.from_arrays(columns, schema=COLUMNS).serialize())
 
 
+def check_plain(payload: bytes | memoryview) -> None:
+    """Refuse a payload that is not a record batch, or whose body is compressed: ours never is, and 17 kB may be 1 GiB.
+
+    Parameters
+    ----------
+    payload : continuation mark and length (8 bytes), then Arrow's Message, a flatbuffer.
+
+    Raises
+    ------
+    DamagedError
+
+    Examples
+    --------
+    >>> record = Record("r", 0, "tell")
+    >>> check_plain(encode(record, Schema.of(record), 0, 0))
+    """
+    try:
+        table = 8 + _AT.unpack_from(payload, 8)[0]
+        size, _, _, kind, header = _SLOTS.unpack_from(payload, table - _BACK.unpack_from(payload, table)[0])
+        if size >= 10 and kind and header and payload[table + kind] == _RECORD_BATCH:
+            table += header
+            table += _AT.unpack_from(payload, table)[0]
+            place = table - _BACK.unpack_from(payload, table)[0]
+            # the fourth slot, of compression, is not there, or 0
+            if _AT.unpack_from(payload, place)[0] & 0xFFFF < 12 or not payload[place + 10] | payload[place + 11]:
+                return
+    except (struct.error, IndexError):
+        pass
+    raise DamagedError("a record frame has the right checksum but a compressed body, or no record batch")
+
+
 def read_table(payloads: Sequence[bytes | memoryview]) -> pa.Table:
     """Return many records as one table of one chunk, a row for each payload.
 
@@ -201,6 +239,8 @@ def read_table(payloads: Sequence[bytes | memoryview]) -> pa.Table:
     ------
     DamagedError : a payload is not a record batch of one valid row.
     """
+    for payload in payloads:
+        check_plain(payload)
     # the messages between a schema and an end mark are an Arrow stream: one call reads thousands of frames
     stream = pa.py_buffer(b"".join([_PREAMBLE, *payloads, _END]))
     try:

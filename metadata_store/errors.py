@@ -14,6 +14,7 @@
     ├── ClosedError(ValueError)             the store was closed
     ├── PrivacyError(ValueError)            the store's privacy level does not allow this; nothing was written
     ├── LeaseError(PermissionError)         another one has the exclusive right to append to the run
+    ├── ReadError(OSError)                  stored bytes cannot be read at all
     ├── WriteError(OSError)                 failed: the record is not stored, retry
     └── UnknownStateError(OSError)          unknown: the record may be stored, look first (or append it again)
 
@@ -77,6 +78,10 @@ class PrivacyError(StoreError, ValueError):
 
 class LeaseError(StoreError, PermissionError):
     """Another opening of the store has the exclusive right to append to the run, or this one lost it."""
+
+
+class ReadError(StoreError, OSError):
+    """The system does not let stored bytes be read, for another reason than damage."""
 
 
 class WriteError(StoreError, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Mapping
@@ -11,10 +12,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from . import layout
+from .errors import ReadError
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
+SECTOR = 4096
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
@@ -52,8 +55,12 @@ class Files(Protocol):
         """Remove a file, if it is there."""
         ...
 
-    def set_aside(self, name: str) -> str:
-        """Move a file into the folder of damaged ones and return its name there."""
+    def replace(self, name: str, data: bytes) -> None:
+        """Make a file, whole and durable, in the place of the one that is there; at no time there is none."""
+        ...
+
+    def keep(self, name: str) -> str:
+        """Put a copy of a file into the folder of damaged ones and return its name there."""
         ...
 
     def scratch(self) -> Path:
@@ -63,6 +70,26 @@ class Files(Protocol):
     def arrow(self) -> pafs.FileSystem:
         """Return the same files as an Arrow file system."""
         ...
+
+
+def _pread(descriptor: int, length: int, start: int) -> bytes:
+    """Read bytes; sectors that the disk cannot read become zeros, which no checksum takes for data."""
+    try:
+        return os.pread(descriptor, length, start)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+    parts = []
+    stop = min(start + length, os.fstat(descriptor).st_size)
+    for at in range(start, stop, SECTOR):
+        size = min(SECTOR, stop - at)
+        try:
+            parts.append(os.pread(descriptor, size, at))
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            parts.append(bytes(size))
+    return b"".join(parts)
 
 
 class LocalFiles:
@@ -105,12 +132,19 @@ class LocalFiles:
 
     def fetch(self, name: str, start: int, length: int) -> bytes:
         """Return bytes of a file; see `Files.fetch`."""
-        descriptor = os.open(self.root / name, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            parts = []
-            while length > 0 and (part := os.pread(descriptor, min(length, 2**30), start)):
+            descriptor = os.open(self.root / name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ReadError(f"cannot open {self.root / name}: {error}; is it yours to read?") from error
+        parts = []
+        try:
+            while length > 0 and (part := _pread(descriptor, min(length, 2**30), start)):
                 parts.append(part)
                 start, length = start + len(part), length - len(part)
+        except OSError as error:
+            raise ReadError(f"cannot read {self.root / name} at byte {start}: {error}") from error
         finally:
             os.close(descriptor)
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -154,12 +188,24 @@ class LocalFiles:
         """Remove a file; see `Files.remove`."""
         (self.root / name).unlink(missing_ok=True)
 
-    def set_aside(self, name: str) -> str:
-        """Move a file to the damaged ones; see `Files.set_aside`."""
+    def replace(self, name: str, data: bytes) -> None:
+        """Make a file in the place of another one; see `Files.replace`."""
+        target = self.root / name
+        self._make(target.parent)
+        temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
+        layout.write_durably(temporary, data)
+        os.rename(temporary, target)
+        layout.sync_directory(target.parent)
+
+    def keep(self, name: str) -> str:
+        """Copy a file to the damaged ones; see `Files.keep`."""
         aside = self.root / layout.DAMAGED
         self._make(aside)
         kept = f"{Path(name).name}.{secrets.token_hex(4)}"
-        os.rename(self.root / name, aside / kept)
+        try:
+            os.link(self.root / name, aside / kept)
+        except (OSError, NotImplementedError):  # a file system without links
+            layout.write_durably(aside / kept, self.fetch(name, 0, 2**62))
         layout.sync_directory(aside)
         return f"{layout.DAMAGED}/{kept}"
 

@@ -182,10 +182,17 @@ class FileStore:
         file = str(blocks.find(self.records(run), run, loop, name).values["block.file"])
 
         def read() -> pa.Table:
+            folder, _, short = file.rpartition("/")
+            if short not in self.files.sizes(folder):
+                raise DamagedError(f"{file} is missing; was it removed by hand?")
             try:
                 parquet = Parquet(self.files, self._log.note_of(file), self._log.warn)
-            except FileNotFoundError as error:
-                raise DamagedError(f"{file} is missing; was it removed by hand?") from error
+            except DamagedError as error:
+                table = blocks.unguarded(self.files, file)
+                if table is None:
+                    raise
+                self._log.warn(file, 0, f"{error}; the block itself is whole")
+                return table
             found = parquet.read(range(len(parquet.starts) - 1))
             if len(found) < len(parquet.starts) - 1:
                 raise DamagedError(f"{file} is damaged beyond its parity; call verify() for all damage")
@@ -283,8 +290,13 @@ class FileStore:
             self._writes.after_fork()
             self._writes.finish()
             try:
-                report = checking.repair(self.files, progress)
+                with self._writes.compaction() as mine:
+                    if not mine:
+                        raise WriteError("another process compacts or repairs this store; repair it when that is done")
+                    report = checking.repair(self.files, progress)
             except OSError as error:
+                if isinstance(error, WriteError):
+                    raise
                 raise WriteError(f"repairing {self._name} stopped: {error}; nothing is lost, try again") from error
             self._log = Log(self.files)
             self._reset_writes()

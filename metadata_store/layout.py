@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import time
 import zlib
 from pathlib import Path
 
-from .errors import FormatError, MissingStoreError, WriteError
+from .errors import FormatError, MissingStoreError, ReadError, WriteError
 
 FORMAT = {"format": "metaal-store", "version": 1}
 NEWEST = 2  # 1: segments only; 2: there may be a manifest and finished parts
@@ -103,8 +104,10 @@ def prepare(root: Path, *, create: bool) -> None:
     if root.exists() and not root.is_dir():
         raise FormatError(f"{root} is a file; a store is a directory: give another path")
     if not (root / FORMAT_FILE).exists():
-        if not create:
+        if not create and not (root.exists() and _looks_like_a_store(root)):
             raise MissingStoreError(f"no store at {root}; check the path, or pass create=True")
+        if root.exists() and _looks_like_a_store(root):
+            return  # verify reports the missing file, and repair makes it anew
         foreign = sorted(p.name for p in root.iterdir() if not p.name.startswith(_TEMPORARY)) if root.exists() else []
         if foreign and not (root / FORMAT_FILE).exists():
             raise FormatError(
@@ -178,8 +181,13 @@ def version_of(text: bytes) -> int | None:
 
 
 def _check(path: Path) -> None:
-    with open(path, "rb") as file:
-        text = file.read(4096)
+    try:
+        with open(path, "rb") as file:
+            text = file.read(4096)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise ReadError(f"cannot read {path}: {error}; is it yours to read?") from error
+        text = b""  # a sector that the disk cannot read: damage like any other
     version = version_of(text)
     if version is not None and version > NEWEST:
         raise FormatError(f"{path} says version {version}; this package reads versions 1 to {NEWEST}: upgrade it")

@@ -58,11 +58,11 @@ class Locks:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o666)
         self.close = weakref.finalize(self, os.close, self._descriptor)
-        self._joins = -1
-        self._company: dict[str, bool] = {}
+        self._path = path
+        self._looks: dict[str, tuple[bool, int]] = {}
 
     @contextmanager
     def runs(self, names: Iterable[str]) -> Iterator[None]:
@@ -98,22 +98,33 @@ class Locks:
         if fcntl is None or not hasattr(fcntl, "F_OFD_SETLKW"):
             return False
         wanted = set(names)
-        alone = os.fstat(self._descriptor).st_size == self._joins
-        if len(self._company) + len(wanted) > _MOST_MARKS:
-            for name in self._company:
+        if len(self._looks) + len(wanted) > _MOST_MARKS:
+            for name in self._looks:
                 self._set(_MARKS + _range_of(name), "none")
-            self._company = {}
+            self._looks = {}
+        alone = True
         for name in wanted:
             place = _MARKS + _range_of(name)
-            company = self._taken(place)
-            # what another one wrote between the last look and its end has to be looked at once more
-            alone = alone and not company and self._company.get(name) is False
-            if name not in self._company:
+            before = self._looks.get(name)
+            company = self._taken(place) is not False
+            if before is None:
+                self._count()
                 self._set(place, "shared")
-                os.write(self._descriptor, b".")
-            self._company[name] = company
-        self._joins = os.fstat(self._descriptor).st_size
+            look = (company, os.fstat(self._descriptor).st_size)
+            # what another one wrote between the last look and its end has to be looked at once more, so: none then,
+            # none now, and nobody came in between
+            alone = alone and look == before == (False, look[1])
+            self._looks[name] = look
         return alone
+
+    def _count(self) -> None:
+        """Make the file longer by one byte, through a descriptor that is not used again."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            if os.write(descriptor, b".") != 1:
+                raise OSError("the system wrote no bytes")
+        finally:
+            os.close(descriptor)
 
     def lease(self, run: str) -> bool:
         """Take the exclusive right to a run until `release`; return False if another opening has it."""
@@ -125,7 +136,7 @@ class Locks:
 
     def leased(self, run: str) -> bool:
         """Say whether another opening has a lease on a run."""
-        return self._taken(_LEASES + _range_of(run))
+        return self._taken(_LEASES + _range_of(run)) is True
 
     @contextmanager
     def _held(self, ranges: list[int]) -> Iterator[None]:
@@ -154,15 +165,15 @@ class Locks:
                 raise
         return True
 
-    def _taken(self, start: int) -> bool:
-        """Say whether another opening has a lock on one byte."""
+    def _taken(self, start: int) -> bool | None:
+        """Say whether another opening has a lock on one byte; None where the system cannot tell."""
         if fcntl is None or not hasattr(fcntl, "F_OFD_GETLK"):
-            return False
+            return None
         request = struct.pack("@hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, start, 1, 0)
         try:
             answer = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, request)
         except OSError as error:
             if error.errno in _UNSUPPORTED:
-                return False
+                return None
             raise
         return bool(struct.unpack_from("@h", answer)[0] != fcntl.F_UNLCK)

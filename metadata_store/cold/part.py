@@ -321,10 +321,17 @@ class Part:
 
     def _arrays_of(self, card: Card, start: int, stop: int) -> dict[int, dict[str, np.ndarray]]:
         """Return the arrays of some rows by row and name."""
-        if self.arrays is None or not card.arrays:
+        if not card.arrays:
+            return {}
+        try:
+            file = self.arrays
+        except DamagedError as error:
+            self._warn(self.note.arrays.name if self.note.arrays else "", 0, f"no array can be read: {error}")
+            return {}
+        if file is None:
             return {}
         found: dict[int, dict[str, np.ndarray]] = {}
-        table = self.arrays.rows(card.arrays_start, card.arrays_start + card.arrays)
+        table = file.rows(card.arrays_start, card.arrays_start + card.arrays)
         rows = table.column("record").to_numpy()
         table = table.slice(
             int(np.searchsorted(rows, start)), int(np.searchsorted(rows, stop) - np.searchsorted(rows, start))

@@ -91,9 +91,7 @@ class PartWriter:
                 high - low,
             )
             if before is not None:
-                card = before._replace(
-                    rows=before.rows + card.rows, last=card.last, arrays=before.arrays + card.arrays
-                )
+                card = before._replace(rows=before.rows + card.rows, last=card.last, arrays=before.arrays + card.arrays)
             self._cards[names[codes[start]]] = card
         self._payloads = self._payloads or records.column("payload").null_count < len(records)
         self._first, self._last = min(self._first, int(stamps.min())), max(self._last, int(stamps.max()))
