@@ -13,83 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from . import testing_whole
 from .errors import ClosedError, ConflictError, RecordError, UnknownNameError, UnknownRunError
 from .record import Record
-from .store import Store
+from .testing_samples import Factory, all_of, filled, need, raises, same, samples
 
-Factory = Callable[..., Store]
-
-
-def samples() -> list[Record]:
-    """Return records that are hard to keep: limits, NaN, Unicode, empty and foreign arrays.
-
-    Examples
-    --------
-    >>> len({record.key for record in samples()}) == len(samples())
-    True
-    """
-    inf, nan = float("inf"), float("nan")
-    arrays: dict[str, Any] = {
-        "none": np.zeros((0, 3), np.float32),
-        "zero_d": np.array(2.5),
-        "big_endian": np.arange(5, dtype=">i4"),
-        "strided": np.arange(24.0).reshape(4, 6)[::2, ::-3],
-        "fortran": np.asfortranarray(np.arange(6, dtype=np.uint8).reshape(2, 3)),
-        "deep": np.zeros((1, 2, 1, 2, 1, 2, 1, 2), bool),
-        "text": np.array(["", "é", "日本語", "\U0001f600"]),
-        "no_text": np.array([], dtype=str),
-        "nan": np.array([nan, -nan, inf, -0.0]),
-        "half": np.array([1.5, -2], np.float16),
-        "limits": np.array([2**64 - 1, 0], np.uint64),
-    }
-    foreign: dict[str, Any] = {"score": np.float32(0.1), "labels": np.int8(-3), "stop": np.bool_(True)}
-    return [
-        Record("plain", 0, "begin"),
-        Record("plain", 0, "ask", {"score": 0.25, "labels": 20, "stop": False, "note": "text"}),
-        Record("plain", 0, "tell", {"score": nan, "labels": 2**63 - 1, "stop": True, "note": ""}),
-        Record("plain", 0, "tell", {"score": -inf, "labels": -(2**63)}, index=1),
-        Record("plain", 1, "tell", {"score": inf, "small.most": 5e-324, "note": "é\n\0日本語\U0001f600"}),
-        Record("plain", 2, "tell", foreign, at=5),
-        Record("rün 日本 \U0001f600", 0, "tell", {"score": -0.0}, arrays),
-        Record("plain", 2**63 - 1, "tell", {f"many.s{i:03d}": float(i) for i in range(300)}, index=2**63 - 1),
-        Record("plain", 3, "end", {}, {"ids": np.arange(1000)}),
-    ]
-
-
-def same(one: Record, other: Record, *, at: bool = True) -> bool:
-    """Say whether two records agree in everything, the time too unless `at` is False."""
-    return one.same_content(other) and (not at or one.at == other.at)
-
-
-def raises(error: type[Exception], call: Callable[[], object]) -> Exception:
-    """Return the error that a call raises; fail if it raises none or another one."""
-    try:
-        call()
-    except error as found:
-        if not str(found).strip():
-            raise AssertionError(f"{error.__name__} was raised without a message") from found
-        return found
-    raise AssertionError(f"{error.__name__} was expected, and nothing was raised")
-
-
-def need(condition: object, what: str) -> None:
-    """Fail with a sentence if a condition does not hold."""
-    if not condition:
-        raise AssertionError(what)
-
-
-def _filled(factory: Factory) -> tuple[Store, list[Record]]:
-    store = factory()
-    return store, [store.append(record) for record in samples()]
-
-
-def _all(store: Store) -> list[Record]:
-    return [record for run in store.runs() for record in store.records(run)]
+__all__ = ["CHECKS", "Factory", "check_store", "need", "raises", "same", "samples"]
 
 
 def check_read_back(factory: Factory) -> None:
     """Every record that was written is read back equal, in the order of appending."""
-    store, stored = _filled(factory)
+    store, stored = filled(factory)
     for given, kept in zip(samples(), stored, strict=True):
         need(same(given, kept, at=bool(given.at)), f"append changed {given.key}")
         need(kept.at > 0, "append did not stamp the time")
@@ -103,8 +37,8 @@ def check_read_back(factory: Factory) -> None:
 
 def check_read_only(factory: Factory) -> None:
     """Arrays and mappings that come out cannot be written to."""
-    store, _ = _filled(factory)
-    for record in _all(store):
+    store, _ = filled(factory)
+    for record in all_of(store):
         need(not any(array.flags.writeable for array in record.arrays.values()), "an array is writable")
         raises(TypeError, lambda record=record: operator.setitem(record.values, "a", 1))  # type: ignore[misc]
     store.close()
@@ -112,17 +46,17 @@ def check_read_only(factory: Factory) -> None:
 
 def check_same_again(factory: Factory) -> None:
     """A second append of the same key and content changes nothing and returns what is stored."""
-    store, stored = _filled(factory)
-    before = [record.key for record in _all(store)]
+    store, stored = filled(factory)
+    before = [record.key for record in all_of(store)]
     for given, kept in zip(samples(), stored, strict=True):
         need(same(store.append(given), kept), f"the second append of {given.key} returned something else")
-    need([record.key for record in _all(store)] == before, "the second append changed the log")
+    need([record.key for record in all_of(store)] == before, "the second append changed the log")
     store.close()
 
 
 def check_conflict(factory: Factory) -> None:
     """Other content under a taken key is a conflict, and the log stays as it was."""
-    store, stored = _filled(factory)
+    store, stored = filled(factory)
     for other in (
         Record("plain", 0, "begin", {"score": 1.0}),
         Record("plain", 3, "end", {}, {"ids": np.arange(1000, dtype=np.int32)}),
@@ -131,7 +65,7 @@ def check_conflict(factory: Factory) -> None:
         raises(ConflictError, lambda other=other: store.append(other))  # type: ignore[misc]
     fresh = Record("fresh", 0, "tell")
     raises(ConflictError, lambda: store.append_many([fresh, Record("plain", 0, "begin", {"score": 1.0})]))
-    need(len(_all(store)) == len(stored), "a conflict changed the log")
+    need(len(all_of(store)) == len(stored), "a conflict changed the log")
     need("fresh" not in store.runs(), "append_many stored a part although a record conflicts")
     store.close()
 
@@ -142,14 +76,14 @@ def check_many(factory: Factory) -> None:
     need(store.append_many([]) == [], "append_many of nothing returns something")
     stored = store.append_many([*samples(), samples()[1]])
     need(same(stored[-1], stored[1]), "a record given twice is not returned as stored")
-    need(len(_all(store)) == len(samples()), "a record given twice is stored twice")
+    need(len(all_of(store)) == len(samples()), "a record given twice is stored twice")
     need([r.at for r in stored[:5]] == sorted({r.at for r in stored[:5]}), "times do not grow")
     store.close()
 
 
 def check_types(factory: Factory) -> None:
     """The kind of a name never changes; an int for a float name becomes a float."""
-    store, stored = _filled(factory)
+    store, stored = filled(factory)
     need(type(store.append(Record("types", 0, "tell", {"score": 3})).values["score"]) is float, "3 stayed an int")
     need(store.append(Record("types", 0, "tell", {"score": 3})).values["score"] == 3.0, "the same int is not a no-op")
     wrong: list[dict[str, Any]] = [{"labels": 1.5}, {"score": True}, {"note": 1}, {"stop": 1}, {"labels": True}]
@@ -158,7 +92,7 @@ def check_types(factory: Factory) -> None:
         raises(RecordError, lambda record=record: store.append(record))  # type: ignore[misc]
     mixed = [Record("types", 2, "tell", {"new": 1}), Record("types", 3, "tell", {"new": "text"})]
     raises(RecordError, lambda: store.append_many(mixed))
-    need(len(_all(store)) == len(stored) + 1, "a record of the wrong kind was stored")
+    need(len(all_of(store)) == len(stored) + 1, "a record of the wrong kind was stored")
     need(store.append(Record("types", 2, "tell", {"new": "text"})), "a refused record fixed the kind of a name")
     store.close()
 
@@ -255,7 +189,14 @@ def check_closed(factory: Factory) -> None:
         lambda: store.records("r"),
         lambda: store.count("r"),
         store.frame,
+        store.dataset,
+        store.compact,
         lambda: store.arrays("r", 0, "ids"),
+        lambda: store.append_block("r", 1, {"id": [1]}),
+        lambda: store.block("r", 0),
+        lambda: store.lease("r"),
+        lambda: store.series("score"),
+        lambda: next(store.tail(start="begin", timeout=0.0)),
         store.verify,
         store.repair,
         store.__enter__,
@@ -266,10 +207,13 @@ def check_closed(factory: Factory) -> None:
 
 def check_whole(factory: Factory) -> None:
     """A store without damage says so, and repairing it changes nothing."""
-    store, stored = _filled(factory)
+    store, stored = filled(factory)
     need(store.verify().ok and store.verify().records == len(stored), str(store.verify()))
     need(store.repair().ok, "repairing a whole store damaged it")
-    need(all(map(same, _all(store), _all(store))) and len(_all(store)) == len(stored), "repairing changed records")
+    need(
+        all(map(same, all_of(store), all_of(store))) and len(all_of(store)) == len(stored),
+        "repairing changed records",
+    )
     store.append(Record("after", 0, "tell"))
     need("after" in store.runs(), "a repaired store does not go on")
     store.close()
@@ -279,11 +223,14 @@ def check_reopen(factory: Factory) -> None:
     """A store that is opened again holds the same records and goes on in order."""
     if not inspect.signature(factory).parameters:
         return
-    store, _ = _filled(factory)
-    before, frame = _all(store), store.frame()
+    store, _ = filled(factory)
+    before, frame = all_of(store), store.frame()
     store.close()
     store = factory(store)
-    need(all(map(same, _all(store), before)) and len(_all(store)) == len(before), "records changed by reopening")
+    need(
+        all(map(same, all_of(store), before)) and len(all_of(store)) == len(before),
+        "records changed by reopening",
+    )
     need(store.frame().equals(frame), "the frame changed by reopening")
     raises(ConflictError, lambda: store.append(Record("plain", 0, "begin", {"score": 1.0})))
     raises(RecordError, lambda: store.append(Record("plain", 9, "tell", {"labels": 1.5})))
@@ -302,7 +249,7 @@ def check_refuses(factory: Factory) -> None:
 
 CHECKS: dict[str, Callable[[Factory], None]] = {
     name.removeprefix("check_"): check
-    for name, check in list(globals().items())
+    for name, check in [*globals().items(), *vars(testing_whole).items()]
     if name.startswith("check_") and callable(check)
 }
 

@@ -124,6 +124,7 @@ class PrivateStore:
         ------
         PrivacyError : nothing of it may be kept at this level; nothing was written.
         """
+        self._store.__enter__()  # a closed store says so first
         kept = self.privacy.apply_columns(columns) if self.privacy.filters else columns
         return self._store.append_block(run, loop, kept, name=name, event=event, index=index, at=at)
 
