@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import RESULTS
-from metaal.rehearsal import Branches, Exploring, Task, branch, make_learner, play
+from metaal import turn
+from metaal.rehearsal import Branches, Exploring, Task, branch, following, make_learner, play, read_suite, rebuilding
 from metaal.rehearsal.playing import layout_of, one_thread
 from metadata_store import open_store
 
@@ -30,6 +31,10 @@ LEARNERS = ("logistic", "extra_trees")
 DATA = (("digits", 10, 100), ("breast_cancer", 5, 50), ("wine", 4, 40))
 ARMS = ("margin", "entropy", "k_center", "typiclust", "badge", "random")
 PLAN = Branches(ARMS, states=2, default="margin")
+
+
+Work = Callable[[Task, Any], tuple[int, list[int]]]
+"""Plays a task, logging to a store; returns the loops, and the rows asked for."""
 
 
 def tasks(learner: str, seed: int) -> list[Task]:
@@ -50,6 +55,16 @@ def branched_metaal(task: Task, store: Any) -> tuple[int, list[int]]:
     made = branch(task, store, run, PLAN)
     asks = sum(record.event == "ask" for record in store.records(run))
     return asks + made * PLAN.horizon, []
+
+
+def shipped_metaal(task: Task, store: Any) -> tuple[int, list[int]]:
+    """The same with the actions, states and horizon of the train suite, whose default is cluster_margin."""
+    suite = read_suite("train")
+    policy, plan = suite.policy("classification"), suite.plan("classification")
+    run = play(policy, task, store=store, full=False).run
+    made = branch(task, store, run, plan)
+    asks = sum(record.event == "ask" for record in store.records(run))
+    return asks + made * plan.horizon, []
 
 
 class Peer:
@@ -137,67 +152,78 @@ def branched_peer(task: Task, store: Any) -> tuple[int, list[int]]:
 
 @contextmanager
 def watched() -> Iterator[dict[str, float]]:
-    """CPU seconds of the learners' own fit and predict calls inside of the block."""
-    spent = {"fit": 0.0, "predict": 0.0}
-    make = {"logistic": ("LogisticRegression",), "extra_trees": ("ExtraTreesClassifier",)}
-    from sklearn import ensemble, linear_model
+    """CPU seconds of the learners' own fit and predict, and of metaal's strategies, inside of the block."""
+    from sklearn.ensemble import ExtraTreesClassifier
+    from sklearn.linear_model import LogisticRegression
 
-    patched = []
-    for names in make.values():
-        for name in names:
-            cls = getattr(linear_model, name, None) or getattr(ensemble, name)
-            for method, kind in (("fit", "fit"), ("predict_proba", "predict")):
-                patched.append((cls, method, getattr(cls, method)))
-                setattr(cls, method, _timed(getattr(cls, method), spent, kind))
+    spent = {"learner": 0.0, "strategies": 0.0}
+    places = [(cls, name, "learner") for cls in (LogisticRegression, ExtraTreesClassifier) for name in METHODS]
+    places += [(module, "propose", "strategies") for module in (turn, rebuilding, following)]
+    originals = [(holder, name, getattr(holder, name)) for holder, name, _ in places]
+    for holder, name, kind in places:
+        setattr(holder, name, _timed(getattr(holder, name), spent, kind))
     try:
         yield spent
     finally:
-        for cls, method, original in patched:
-            setattr(cls, method, original)
+        for holder, name, original in originals:
+            setattr(holder, name, original)
+
+
+METHODS = ("fit", "predict_proba")
 
 
 def _timed(method: Callable[..., Any], spent: dict[str, float], kind: str) -> Callable[..., Any]:
-    def call(self: Any, *args: Any, **words: Any) -> Any:
+    def call(*args: Any, **words: Any) -> Any:
         started = time.process_time()
         try:
-            return method(self, *args, **words)
+            return method(*args, **words)
         finally:
             spent[kind] += time.process_time() - started
 
     return call
 
 
-def measure(ours: Any, theirs: Any, learner: str, rounds: int) -> dict[str, Any]:
-    """Loops per CPU second of both, turn by turn, and the share of ours that the learner gets."""
-    rates: dict[str, list[float]] = {"metaal": [], "peer": []}
-    shares, same = [], True
+def measure(ours: Work, theirs: Work | None, learner: str, rounds: int) -> dict[str, Any]:
+    """Loops per CPU second of both, turn by turn, and the shares of ours that learner and strategies get."""
+    turns = {"metaal": ours} | ({} if theirs is None else {"peer": theirs})
+    rates: dict[str, list[float]] = {name: [] for name in turns}
+    shares: dict[str, list[float]] = {"learner": [], "strategies": []}
+    same = True
     for seed in range(rounds + 1):
-        chosen_tasks, asked = tasks(learner, seed), {}
-        for task in chosen_tasks:
-            layout_of(task)
-        turns = [("metaal", ours), ("peer", theirs)]
-        for name, run in turns if seed % 2 else turns[::-1]:
-            with tempfile.TemporaryDirectory() as folder, open_store(folder, durability="group") as store:
-                started, loops, rows = time.process_time(), 0, []
-                with watched() as spent:
-                    for task in chosen_tasks:
-                        layout_of(task)
-                        count, picked = run(task, store)
-                        loops, rows = loops + count, [*rows, sorted(picked)]
-                seconds = time.process_time() - started
-            asked[name] = rows
+        asked = {}
+        for name in sorted(turns, reverse=bool(seed % 2)):
+            seconds, spent, loops, asked[name] = once(turns[name], tasks(learner, seed))
             if seed:  # the first round warms up
                 rates[name].append(loops / seconds)
                 if name == "metaal":
-                    shares.append((spent["fit"] + spent["predict"]) / seconds)
-        same &= asked["metaal"] == asked["peer"]
-    return {
-        "metaal": round(statistics.median(rates["metaal"]), 1),
-        "peer": round(statistics.median(rates["peer"]), 1),
-        "ratio": round(statistics.median(a / b for a, b in zip(*rates.values(), strict=True)), 2),
-        "learner_share": round(statistics.median(shares), 3),
-        "same_rows": same,
-    }
+                    for kind, of in shares.items():
+                        of.append(spent[kind] / seconds)
+        same &= theirs is None or asked["metaal"] == asked["peer"]
+    found: dict[str, Any] = {name: round(statistics.median(of), 1) for name, of in rates.items()}
+    if theirs is not None:
+        found["ratio"] = round(statistics.median(a / b for a, b in zip(*rates.values(), strict=True)), 2)
+    if ours is plain_metaal:
+        found["same_rows"] = same
+    return found | {f"{kind}_share": round(statistics.median(of), 3) for kind, of in shares.items()}
+
+
+def once(work: Work, chosen: list[Task]) -> tuple[float, dict[str, float], int, list[list[int]]]:
+    """CPU seconds of playing some tasks, where they went, the loops, and the rows asked for."""
+    for task in chosen:
+        layout_of(task)  # reading and encoding the data is nobody's loop
+    with tempfile.TemporaryDirectory() as folder, open_store(folder, durability="group") as store, watched() as spent:
+        started, loops, rows = time.process_time(), 0, []
+        for task in chosen:
+            count, picked = work(task, store)
+            loops, rows = loops + count, [*rows, sorted(picked)]
+        return time.process_time() - started, dict(spent), loops, rows
+
+
+WORKS: tuple[tuple[str, Work, Work | None], ...] = (
+    ("loops", plain_metaal, plain_peer),
+    ("loops and branches", branched_metaal, branched_peer),
+    ("as in train", shipped_metaal, None),
+)
 
 
 def main() -> None:
@@ -210,10 +236,7 @@ def main() -> None:
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for learner in LEARNERS:
-            for work, ours, theirs in (
-                ("loops", plain_metaal, plain_peer),
-                ("loops and branches", branched_metaal, branched_peer),
-            ):
+            for work, ours, theirs in WORKS:
                 row = measure(ours, theirs, learner, given.rounds)
                 found[f"{learner}, {work}"] = row
                 print(

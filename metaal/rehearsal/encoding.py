@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaal.rehearsal.data import days
+from metaal.rehearsal.sources import days
 
 if TYPE_CHECKING:
     import pandas

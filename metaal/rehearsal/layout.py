@@ -110,8 +110,9 @@ class Start:
         ``classes`` is 0 in a regression, where all are drawn at random.
         """
         order = rng.permutation(len(y))
+        most = max(len(y) - 1, 1)  # something must be left to ask for
         if not classes:
-            return order[: min(self.count or REGRESSION_START, max(len(y) - 1, 1))].astype(np.int64)
+            return order[: min(self.count or REGRESSION_START, most)].astype(np.int64)
         count = min(self.count or 2 * classes, len(y) - 1)
         first: list[int] = []
         for c in range(classes):
@@ -120,7 +121,7 @@ class Start:
         hidden = np.isin(y, self.unseen)
         taken = set(first)
         rest = [int(k) for k in order if k not in taken and not hidden[k]]
-        return np.array([*first, *rest][: max(count, len(first))], dtype=np.int64)
+        return np.array([*first, *rest][: min(max(count, len(first)), most)], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,7 @@ def read_branches(store: Store, *, runs: Iterable[str] | None = None) -> pandas.
     >>> branch(task, store, trace.run, plan)
     3
     >>> read_branches(store)[["action", "h1.labels", "h3.labels"]].values.tolist()
-    [['cluster_margin', 10, 18], ['margin', 10, 18], ['random', 10, 18]]
+    [['cluster_margin', 14, 22], ['margin', 14, 22], ['random', 14, 22]]
     """
     import pandas as pd
     import pyarrow.compute as pc

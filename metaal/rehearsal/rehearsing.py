@@ -16,7 +16,7 @@ from metaal.rehearsal.learners import find_learner
 from metaal.rehearsal.playing import play, run_name, shared_store
 from metaal.rehearsal.shards import matching, read_shard, sharded
 from metaal.rehearsal.suitefile import Suite, read_suite
-from metadata_store import DirectoryStore, MemoryStore, Record, Store, open_store
+from metadata_store import DirectoryStore, Lease, LeaseError, MemoryStore, Record, Store, open_store
 
 if TYPE_CHECKING:
     import pandas
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EVENT = "rehearsed"
 """Last record of a run whose branches are complete."""
+PATIENCE = 120.0
+"""Seconds to wait for a run that another process is playing."""
 POLICY = "exploring"
 """Name of the behaviour policy in the runs' names."""
 
@@ -133,12 +135,27 @@ def rehearse_cell(suite: Suite, task: Task, store: Any) -> dict[str, Any]:
     try:
         with _ONE_AT_A_TIME:
             opened = shared_store(store) if isinstance(store, str) else store
-            with opened.lease(row["run"]):
+            with _lease(opened, row["run"]):
                 row["branches"] = _rehearse(suite, task, opened, row["run"])
     except Exception as error:  # kept in the row, and raised at the end by rehearse
         row |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
     row["seconds"] = time.perf_counter() - started
     return row
+
+
+def _lease(store: Store, run: str) -> Lease:
+    """The right to write to a run; a process that has it is waited for a while.
+
+    When a command is killed, its workers finish what they are at: the next command must not fail on these runs.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return store.lease(run)
+        except LeaseError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(min(0.2, PATIENCE))
 
 
 def _rehearse(suite: Suite, task: Task, store: Store, run: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,21 +11,16 @@ from metaal.errors import TaskError
 from metaal.inputs import check_count
 from metaal.randomness import generator
 from metaal.rehearsal.dataset import Dataset
-from metaal.rehearsal.encoding import encoder
 from metaal.rehearsal.layout import Kind, Layout, Schedule, Start
 from metaal.rehearsal.learners import LEARNERS, Fitted, find_learner, fit_learner
 from metaal.rehearsal.regimes import CLEAN, Regime, read_regime
-from metaal.rehearsal.sealed import Sealed
 from metaal.rehearsal.sources import data_name, load_data
+from metaal.rehearsal.splitting import split_and_encoded
 
 if TYPE_CHECKING:
     import pandas
 
     from metaal.rehearsal.regimes import Change
-
-POOL_LIMIT, GUIDE_LIMIT, TEST_LIMIT = 3000, 1000, 2000
-DECILES = 10
-"""Parts of a regression's target that every split has in proportion."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +207,7 @@ class Task:
         """
         data = self.dataset
         _check_kind(self.learner, self.learner_name, self.kind, self.data_name)
-        base = _encoded(data, self.data_name, self.seeds.split)
+        base = split_and_encoded(data, self.data_name, self.seeds.split)
         start = Start(int(self.initial))
         layout = replace(base, test_y=base.test_y.copy(), schedule=Schedule(int(self.batch)), start=start)
         with layout.test_y.forbidden():
@@ -224,48 +218,6 @@ class Task:
 def task_name(data: str, learner: str, batch: int, regime: str) -> str:
     """Name of a task without its seeds."""
     return f"{data}~{learner}~b{batch}" + (f"~{regime}" if regime != "clean" else "")
-
-
-# The tasks of one data set differ in learner, batch, regime and other seeds: they share the split and the encoding.
-@lru_cache(maxsize=4)
-def _encoded(data: Dataset, name: str, seed: int) -> Layout:
-    """The clean layout of a data set, without initial labels; arrays are read-only."""
-    classes = len(data.classes)
-    order = _stratified(data.y if classes else _parts(data.y), generator(seed, name, 0, "split"))
-    total = len(order)
-    cut = [total // 2, total // 2 + total // 5]
-    pool, guide, test = order[: cut[0]][:POOL_LIMIT], order[cut[0] : cut[1]][:GUIDE_LIMIT], order[cut[1] :][:TEST_LIMIT]
-    encode = encoder(data.X.iloc[pool])
-    x = {key: encode(data.X.iloc[rows]) for key, rows in (("pool", pool), ("guide", guide), ("test", test))}
-    y = {"pool": data.y[pool], "guide": data.y[guide]}
-    for array in (*x.values(), *y.values()):
-        array.flags.writeable = False
-    return Layout(
-        pool_x=x["pool"],
-        pool_y=y["pool"],
-        guide_x=x["guide"],
-        guide_y=y["guide"],
-        test_x=x["test"],
-        test_y=Sealed(data.y[test]),
-        classes=classes,
-        kind="classification" if classes else "regression",
-    )
-
-
-def _parts(y: np.ndarray) -> np.ndarray:
-    """Number i8[N] of the tenth of the target's range, by rank, that each row lies in."""
-    rank = np.argsort(np.argsort(y, kind="stable"), kind="stable")
-    return rank * DECILES // max(len(y), 1)
-
-
-def _stratified(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An order of all rows in which every stretch has the classes in proportion, chance deciding within them."""
-    order = rng.permutation(len(y))
-    place = np.empty(len(y))
-    for c in np.unique(y):
-        rows = order[y[order] == c]
-        place[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
-    return np.argsort(place, kind="stable")
 
 
 def _check_learner(learner: Any) -> None:

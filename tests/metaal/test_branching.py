@@ -75,10 +75,10 @@ def test_a_branch_replayed_by_hand_has_the_same_scores() -> None:
     "task",
     [
         WINE,
-        replace(WINE, learner="extra_trees", regime="noise(rate=0.3)+batch(size=3,growth=1.5)"),
+        replace(WINE, learner="extra_trees", regime="noise(rate=0.4,kind='fatigue',after=5)+batch(size=3,growth=1.5)"),
         Task("diabetes", "ridge", batch=5, budget=30),
     ],
-    ids=["clean", "noisy, growing batches", "regression"],
+    ids=["clean", "tiring oracle, growing batches", "regression"],
 )
 def test_a_branch_is_bit_by_bit_the_run_that_takes_this_action_and_then_the_default(task: Task) -> None:
     default = "cluster_margin" if task.kind == "classification" else "greedy_x"
@@ -138,12 +138,15 @@ def test_proposals_of_the_same_rows_are_played_once_and_recorded_for_each(monkey
     monkeypatch.setattr(
         branching, "follow", lambda state, rows, **how: played.append(rows) or original(state, rows, **how)
     )
-    # cluster_margin of factor 1 asks for margin's rows, in another order.
-    plan = Branches(("margin", "cluster_margin(factor=1)", "random"), states=1)
+    # The second one asks for margin's rows, in random order.
+    plan = Branches(("margin", "narrow(margin, random, factor=1)", "random"), states=1)
     store, run = rehearsed(WINE, plan)
     made = branches_of(store, run)
     assert len(played) == 3
     assert [record.values["branch.played"] for record in made] == [0, 1, 1, 3]
+    ids = [record.arrays["branch.ids"].tolist() for record in made[1:3]]
+    assert ids[0] != ids[1]
+    assert sorted(ids[0]) == sorted(ids[1])
     same = [record.values for record in made[1:3]]
     names = [name for name in same[0] if name.startswith("branch.h")]
     assert len(names) > 12

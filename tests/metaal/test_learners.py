@@ -237,3 +237,29 @@ def test_fits_on_the_same_rows_in_another_task_draw_other_seeds() -> None:
     assert task.new_learner(6).random_state != other.new_learner(6).random_state
     layout = layout_of(task)
     np.testing.assert_array_equal(layout.initial, layout_of(other).initial)
+
+
+class Offered:
+    """An entry point of another package."""
+
+    def __init__(self, load: Any) -> None:
+        self.name, self.value, self.load = "theirs", "their.package", load
+
+
+@pytest.mark.usefixtures("no_kept_learners")
+def test_learners_of_other_packages_are_found_and_broken_ones_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    def good() -> None:
+        learner("stump", kind="classification")(lambda seed: DecisionTreeClassifier(max_depth=1, random_state=seed))
+
+    def bad() -> None:
+        raise ImportError("no such module")
+
+    monkeypatch.setattr(registry, "_loaded", {"own"})
+    monkeypatch.setattr(
+        metadata, "entry_points", lambda group: [Offered(bad), Offered(good)] if "learners" in group else []
+    )
+    with pytest.warns(UserWarning, match=r"'theirs' \(their.package\).*ImportError: no such module"):
+        assert Task("iris", "stump").name == "iris~stump~b10"
+    assert "stump" in LEARNERS

@@ -158,3 +158,32 @@ def test_what_breaks_the_contract_cannot_be_registered() -> None:
     for cls, words in cases:
         with pytest.raises(metaal.TaskError, match=words):
             change(cls)
+
+
+class Offered:
+    """An entry point of another package."""
+
+    def __init__(self, load: Any) -> None:
+        self.name, self.value, self.load = "theirs", "their.package", load
+
+
+@pytest.mark.usefixtures("no_kept_changes")
+def test_changes_of_other_packages_are_found_and_broken_ones_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    def good() -> None:
+        @change
+        @dataclass(frozen=True)
+        class Same(Change):
+            name: ClassVar[str] = "same"
+
+    def bad() -> None:
+        raise ImportError("no such module")
+
+    monkeypatch.setattr(changes, "_loaded", {"own"})
+    monkeypatch.setattr(
+        metadata, "entry_points", lambda group: [Offered(bad), Offered(good)] if "regimes" in group else []
+    )
+    with pytest.warns(UserWarning, match=r"'theirs' \(their.package\).*ImportError: no such module"):
+        assert str(read_regime("same")) == "same"
+    assert "same" in REGIMES

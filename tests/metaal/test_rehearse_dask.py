@@ -15,9 +15,6 @@ from metaal.errors import InputError
 from metaal.rehearsal import backends, rehearse
 from tests.metaal.rehearsed import BRANCHES, TASKS, contents, write_suite
 
-# The cluster is closed while a killed worker's connections are still being cleared away.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*:pytest.PytestUnraisableExceptionWarning")
-
 
 def test_a_worker_of_a_dask_cluster_is_killed_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     from distributed import Client, LocalCluster

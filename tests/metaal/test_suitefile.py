@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import datasets
 from metaal.errors import TaskError
+from metaal.rehearsal import LEARNERS, sources
 from metaal.rehearsal.grids import pair
 from metaal.rehearsal.suitefile import SUITES, read_suite, suite
 from metaal.rehearsal.suitetext import parse_suite
@@ -217,3 +219,20 @@ def test_every_shipped_suite_can_be_read_and_train_and_dev_keep_apart() -> None:
         assert shipped[name].apart == f"{other}_manifest.csv"
         assert {grid.manifest for grid in shipped[name].grids} == {f"{name}_manifest.csv"}
     assert not set(shipped["train"].seeds) & set(shipped["dev"].seeds)
+
+
+def test_train_is_as_large_and_as_varied_as_it_is_meant_to_be() -> None:
+    """On the manifest of the sets that anybody can rebuild; the data themselves are not read."""
+    shipped = read_suite("train")
+    folder = Path(datasets.__file__).parent
+    tasks = shipped.tasks(folder)
+    families = {s.spec: s.family for s in sources(folder / "train_manifest.csv", use="yes")}
+    of_classes = [task for task in tasks if LEARNERS[task.learner_name].kind == "classification"]
+    assert len({families[str(task.data)] for task in of_classes}) >= 60
+    assert len({task.learner_name for task in of_classes}) >= 6
+    assert len({str(task.regime) for task in of_classes}) >= 8
+    plan = shipped.plan("classification")
+    assert len(of_classes) * plan.states * len(plan.actions) >= 100_000
+    for name in ("learner_name", "regime"):
+        often = Counter(str(getattr(task, name)) for task in of_classes)
+        assert max(often.values()) <= 1.05 * min(often.values())

@@ -14,7 +14,7 @@ from metaal import Seeds, Task
 from metaal.rehearsal import Dataset, load_data
 from metaal.rehearsal.encoding import encoder
 from metaal.rehearsal.layout import Schedule, Start, Truth
-from metaal.rehearsal.task import _encoded
+from metaal.rehearsal.splitting import split_and_encoded
 
 
 def frame(rows: int = 200) -> pd.DataFrame:
@@ -128,7 +128,7 @@ def test_what_is_shared_is_forgotten_with_other_data() -> None:
     other = Dataset("wine", base.X * 2 + 1, base.y[::-1].copy(), base.classes, "wine")
     first, second = Task(base).lay_out(), Task(other).lay_out()
     assert not np.array_equal(first.pool_x, second.pool_x)
-    assert _encoded.cache_info().maxsize is not None  # a suite of a hundred data sets must not keep them all
+    assert split_and_encoded.cache_info().maxsize is not None  # a suite of a hundred data sets must not keep them all
 
 
 def test_the_regimes_randomness_is_of_the_split_and_the_starts_of_the_initial_seed() -> None:
@@ -176,6 +176,7 @@ def test_a_start_never_takes_the_whole_pool_or_a_row_twice() -> None:
         rows = Start(count).draw(y, 3, np.random.default_rng(count))
         assert len(set(rows.tolist())) == len(rows) == {0: 4, 1: 3}.get(count, 4)
         assert set(y[rows]) == {0, 1, 2}
+    assert len(Start(each=100).draw(y, 3, np.random.default_rng(0))) == 4
     assert len(Start(100).draw(y.astype(float), 0, np.random.default_rng(0))) == 4
 
 
