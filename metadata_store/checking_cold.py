@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from . import blocks, layout
+from . import blocks, layout, selecting, tables
 from .cold import compacting
 from .cold import manifest as manifests
 from .cold.guard import Guard
@@ -13,6 +13,7 @@ from .cold.manifest import FileNote
 from .cold.part import Part, guard_name
 from .errors import DamagedError
 from .files import Files
+from .kinds import TEXT
 from .log import Log
 from .report import Damage, Report
 
@@ -71,17 +72,16 @@ def verify_cold(log: Log, tick: Ticks) -> tuple[list[Damage], int]:
             if f"{folder}/{file}" not in wanted:
                 damage.append(Damage(f"{folder}/{file}", 0, "in no manifest; the next compaction removes it", size))
     there = block_files(files)
-    for file in sorted(log.index.kinds.of.get("block.file", "") and _named_blocks(log)):
+    for file in sorted(_named_blocks(log)) if log.index.kinds.of.get("block.file") == TEXT else ():
         if file not in there:
             damage.append(Damage(file, 0, "a record names this block, and it is missing", 0))
     return damage, checked
 
 
 def _named_blocks(log: Log) -> set[str]:
-    found: set[str] = set()
-    for run in log.runs():
-        found.update(str(r.values["block.file"]) for r in log.records(run) if "block.file" in r.values)
-    return found
+    kinds = {"block.file": TEXT}
+    selection, sources = selecting.select(log, log.runs(), kinds, long=True)
+    return set(tables.long(selection, sources, kinds)["text"].dropna())
 
 
 def block_files(files: Files) -> list[str]:

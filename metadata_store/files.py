@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +22,15 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Files(Protocol):
-    """The few things that a store needs of a file system or an object store; names are relative, with "/"."""
+    """The few things that a store needs of a file system or an object store; names are relative, with "/".
+
+    Attributes
+    ----------
+    linger : finished files that no manifest names are left alone for so many seconds, since a living compactor may be
+        making them; 0 where a lock tells that there is none.
+    """
+
+    linger: float
 
     def sizes(self, folder: str, settled: Mapping[str, int] = NOTHING) -> dict[str, int]:
         """Return what is directly in a folder: name to bytes, -1 if it is not a file; empty if there is no folder.
@@ -53,6 +61,10 @@ class Files(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
+        ...
+
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Remove those of some files that are there."""
         ...
 
     def replace(self, name: str, data: bytes) -> None:
@@ -107,6 +119,8 @@ class LocalFiles:
     ...     files.put("manifest/1", b"one"), files.put("manifest/1", b"two"), files.fetch("manifest/1", 0, 9)
     (True, False, b'one')
     """
+
+    linger = 0.0
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -187,6 +201,11 @@ class LocalFiles:
     def remove(self, name: str) -> None:
         """Remove a file; see `Files.remove`."""
         (self.root / name).unlink(missing_ok=True)
+
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Remove files; see `Files.remove_all`."""
+        for name in names:
+            self.remove(name)
 
     def replace(self, name: str, data: bytes) -> None:
         """Make a file in the place of another one; see `Files.replace`."""

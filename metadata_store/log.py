@@ -204,6 +204,15 @@ class Log:
             found = self._places[run] = _without_doubles(run, parts, hot)
         return found
 
+    def doubled(self, run: str) -> list[Entry]:
+        """Return the entries of a run whose key a finished part has, too."""
+        parts = self._where.get(run, ())
+        return [
+            entry
+            for entry in (self.index.entries(run) if parts and self.index.count(run) else ())
+            if any((entry.loop, entry.schema.event, entry.order) in part.keys(run) for part in parts)
+        ]
+
     def _entries(self, run: str) -> list[Entry]:
         if not self.has(run):
             raise UnknownRunError(f"no run {run!r} in this store; {nearest(str(run), self.runs())}")

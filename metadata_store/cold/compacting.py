@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +15,10 @@ from ..codec import Schema
 from ..errors import DamagedError
 from ..index import Entry
 from ..log import Log
+from ..object_files import position_of
 from . import columns
 from . import manifest as manifests
-from .manifest import PartNote
+from .manifest import PartNote, part_id
 from .part import Card, Part, guard_name
 from .writing import PartWriter
 
@@ -95,7 +97,9 @@ def compact(
             writer = _writer(log, parts, entries)
             _write(log, writer, parts, entries, total, progress)
             made = [writer.finish()]
-        fresh = manifests.next_of(log.manifest, keep + made, absorbed)
+        fresh = _closed(log, names, manifests.next_of(log.manifest, keep + made, absorbed))
+        if writer is not None and 0 < log.files.linger / 2 < made_ago(writer.id):
+            raise OSError("it took so long that others may take its files for those of a dead process")
         if not manifests.commit(log.files, fresh):
             if writer is not None:
                 writer.abandon()
@@ -121,17 +125,41 @@ def _counts(log: Log, part: str) -> bool:
 
 def clean(log: Log, manifest: manifests.Manifest) -> None:
     """Remove the segments and files that a manifest made superfluous, and what dead compactors left."""
-    for name in manifest.absorbed:
-        log.files.remove(f"{layout.HOT}/{name}")
-    wanted = {note.name for part in manifest.parts for note in part.files}
-    guards = {guard_name(name) for name in wanted}
+    log.files.remove_all([f"{layout.HOT}/{name}" for name in manifest.absorbed])
+    wanted, before = (
+        {name for part in one.parts for note in part.files for name in (note.name, guard_name(note.name))}
+        for one in (manifest, log.manifest)
+    )
+
+    def gone(name: str, part: str | None) -> bool:
+        # a file that no manifest ever named may be one in the making, where no lock tells
+        return part is not None and name not in wanted and (name in before or made_ago(part) >= log.files.linger)
+
     for folder in (layout.RECORDS, layout.ARRAYS):
-        for file in log.files.sizes(folder):
-            if f"{folder}/{file}" not in wanted and manifests.part_id(file):
-                log.files.remove(f"{folder}/{file}")
-    for file in log.files.sizes(layout.GUARDS):
-        if f"{layout.GUARDS}/{file}" not in guards and not file.startswith("blocks-"):
-            log.files.remove(f"{layout.GUARDS}/{file}")
+        names = [f"{folder}/{file}" for file in log.files.sizes(folder) if gone(f"{folder}/{file}", part_id(file))]
+        log.files.remove_all(names)
+    _sweep(log)
+    guards = [f"{layout.GUARDS}/{file}" for file in log.files.sizes(layout.GUARDS)]
+    log.files.remove_all([name for name in guards if gone(name, part_id(name.partition("-")[2].removesuffix(".guard")))])
+
+
+def _closed(log: Log, names: set[str], manifest: manifests.Manifest) -> manifests.Manifest:
+    """Return a manifest that says up to which number the segments are closed, where segments have numbers."""
+    places = {name: position_of(name) for name in log.reader.segments}
+    sealed = max([manifest.sealed, *(places[name] for name in names)])
+    left = sorted(name for name, place in places.items() if name not in names and 0 < place <= sealed)
+    return replace(manifest, sealed=sealed, left=tuple(left))
+
+
+def made_ago(part: str) -> float:
+    """Return the age in seconds of a part, which its id tells.
+
+    Examples
+    --------
+    >>> made_ago("0000018c2f4a9b00-00000000000000ff") > 0
+    True
+    """
+    return (time.time_ns() - int(part.partition("-")[0], 16)) / 1e9
 
 
 def salvage(log: Log, parts: list[Part], gone: Iterable[str]) -> int:
@@ -177,6 +205,14 @@ def _with_arrays(table: pa.Table, owned: pa.Table, writer: PartWriter) -> tuple[
     rows = np.flatnonzero(place[owners] >= 0)
     owned = owned.take(pa.array(rows)).set_column(0, "record", pa.array(place[owners[rows]]))
     return table.take(pa.array(keep)), owned
+
+
+def _sweep(log: Log) -> None:
+    """Remove what compactors and repairs left unfinished when they died; only one of them lives, and it is us."""
+    for folder, ends in ((layout.SCRATCH, (".records", ".arrays", ".mended")), (layout.MANIFEST, (".part",))):
+        for file in log.files.sizes(folder):
+            if file.endswith(ends):
+                log.files.remove(f"{folder}/{file}")
 
 
 def mergeable(log: Log, rows: int) -> list[Part]:
