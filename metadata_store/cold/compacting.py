@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from ..codec import Schema
 from ..errors import DamagedError
 from ..index import Entry
 from ..log import Log
-from ..object_files import position_of
+from ..object_files import closing
 from . import columns
 from . import manifest as manifests
 from .manifest import PartNote, part_id
@@ -92,21 +91,23 @@ def compact(
     keep = [part.note for part in log.parts if part not in parts]
     writer: PartWriter | None = None
     made: list[PartNote] = []
+    late = False
     try:
         if total:
             writer = _writer(log, parts, entries)
             _write(log, writer, parts, entries, total, progress)
             made = [writer.finish()]
-        fresh = _closed(log, names, manifests.next_of(log.manifest, keep + made, absorbed))
-        if writer is not None and 0 < log.files.linger / 2 < made_ago(writer.id):
+        fresh = closing(manifests.next_of(log.manifest, keep + made, absorbed), log.reader.segments, names)
+        if writer is not None and 0 < log.files.linger / 2 < manifests.age_of(writer.id):
             raise OSError("it took so long that others may take its files for those of a dead process")
+        late = log.files.linger > 0
         if not manifests.commit(log.files, fresh):
             if writer is not None:
                 writer.abandon()
             return None
     except BaseException:
-        # the manifest may have been made although an error came after it: then the files are needed
-        if writer is not None and not _counts(log, writer.id):
+        # the manifest may have been made although an error came after it, or be on its way: then the files are needed
+        if writer is not None and not late and not _counts(log, writer.id):
             writer.abandon()
         raise
     clean(log, fresh)
@@ -131,35 +132,16 @@ def clean(log: Log, manifest: manifests.Manifest) -> None:
         for one in (manifest, log.manifest)
     )
 
-    def gone(name: str, part: str | None) -> bool:
-        # a file that no manifest ever named may be one in the making, where no lock tells
-        return part is not None and name not in wanted and (name in before or made_ago(part) >= log.files.linger)
-
-    for folder in (layout.RECORDS, layout.ARRAYS):
-        names = [f"{folder}/{file}" for file in log.files.sizes(folder) if gone(f"{folder}/{file}", part_id(file))]
-        log.files.remove_all(names)
+    linger, gone = log.files.linger, []
+    for folder in (layout.RECORDS, layout.ARRAYS, layout.GUARDS):
+        for file in log.files.sizes(folder):
+            name = f"{folder}/{file}"
+            part = part_id(file.partition("-")[2].removesuffix(".guard") if folder == layout.GUARDS else file)
+            # a file that no manifest ever named may be one in the making, where no lock tells
+            if part and name not in wanted and (name in before or not linger or manifests.age_of(part) >= linger):
+                gone.append(name)
+    log.files.remove_all(gone)
     _sweep(log)
-    guards = [f"{layout.GUARDS}/{file}" for file in log.files.sizes(layout.GUARDS)]
-    log.files.remove_all([name for name in guards if gone(name, part_id(name.partition("-")[2].removesuffix(".guard")))])
-
-
-def _closed(log: Log, names: set[str], manifest: manifests.Manifest) -> manifests.Manifest:
-    """Return a manifest that says up to which number the segments are closed, where segments have numbers."""
-    places = {name: position_of(name) for name in log.reader.segments}
-    sealed = max([manifest.sealed, *(places[name] for name in names)])
-    left = sorted(name for name, place in places.items() if name not in names and 0 < place <= sealed)
-    return replace(manifest, sealed=sealed, left=tuple(left))
-
-
-def made_ago(part: str) -> float:
-    """Return the age in seconds of a part, which its id tells.
-
-    Examples
-    --------
-    >>> made_ago("0000018c2f4a9b00-00000000000000ff") > 0
-    True
-    """
-    return (time.time_ns() - int(part.partition("-")[0], 16)) / 1e9
 
 
 def salvage(log: Log, parts: list[Part], gone: Iterable[str]) -> int:

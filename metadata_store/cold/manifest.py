@@ -184,6 +184,17 @@ def next_of(manifest: Manifest, parts: list[PartNote], absorbed: list[str]) -> M
     )
 
 
+def age_of(part: str) -> float:
+    """Return the age in seconds of a part, which its id tells.
+
+    Examples
+    --------
+    >>> age_of("0000018c2f4a9b00-00000000000000ff") > 0
+    True
+    """
+    return (time.time_ns() - int(part.partition("-")[0], 16)) / 1e9
+
+
 def part_id(name: str) -> str | None:
     """Return the id in the name of a cold file, or None if it is not one.
 

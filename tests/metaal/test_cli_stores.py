@@ -108,7 +108,7 @@ def test_known_statistics_keep_their_names_and_others_become_the_users(tmp_path:
         (
             ["log.csv", "s", "--run-column", "run", "--loop-column", "loop", "--map", "acc=pool.x"],
             1,
-            "begin with user.",
+            "belongs under user.",
         ),
         (["nowhere.jsonl", "s"], 1, "nowhere.jsonl: no such file"),
         (["log.jsonl", "s", "--run-column", "run"], 2, "leave the columns out"),
