@@ -12,7 +12,7 @@ from typing import Literal
 from . import layout, reading
 from .checks import INT64_MAX
 from .codec import Schema
-from .errors import LeaseError, UnknownStateError, WriteError
+from .errors import LeaseError, ReadError, UnknownStateError, WriteError
 from .framing import HEADER
 from .index import Entry
 from .kinds import Kinds
@@ -106,7 +106,11 @@ class Appender:
             except OSError as error:
                 raise WriteError(f"cannot write to {self._root}: {error}; the record is not stored") from error
             if self._look or not alone:
-                self._refresh()
+                self._look = True
+                try:
+                    self._refresh()
+                except ReadError as error:
+                    raise WriteError(f"{error}; the record is not stored") from error
                 self._look = False
             try:
                 stored, new = plan(self._log, given)

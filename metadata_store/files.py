@@ -174,12 +174,12 @@ class LocalFiles:
             layout.write_durably(temporary, data)
             try:
                 os.link(temporary, target)
-            except FileExistsError:
-                return False
             except (OSError, NotImplementedError):
-                if target.exists():
+                # network file systems say so of links that they made
+                if target.exists() and not os.path.samefile(temporary, target):
                     return False
-                os.rename(temporary, target)  # a file system without links
+                if not target.exists():
+                    os.rename(temporary, target)  # a file system without links
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import numpy as np
 from . import blocks, checking, selecting, tables
 from .cold import compacting
 from .cold.compacting import Compaction, Progress
-from .errors import ClosedError, DamagedError, StoreWarning, WriteError
+from .errors import ClosedError, DamagedError, ReadError, StoreError, StoreWarning, WriteError
 from .files import Files
 from .leases import Lease, myself, new_epoch
 from .log import Log
@@ -63,6 +63,13 @@ class Writes(Protocol):
     def close(self) -> None:
         """Finish, and let go of everything."""
         ...
+
+
+def _unreadable(name: str, error: OSError) -> OSError:
+    """Return what to raise for an error of the system while reading."""
+    if isinstance(error, StoreError):
+        return error
+    return ReadError(f"cannot read {name}: {error}; nothing is lost, read again when the cause is gone")
 
 
 class FileStore:
@@ -278,7 +285,10 @@ class FileStore:
         """Read every byte again and report all damage; see `Store.verify`."""
         with self._lock:
             self._check_open()
-            return checking.verify(self.files, progress=progress)
+            try:
+                return checking.verify(self.files, progress=progress)
+            except OSError as error:
+                raise _unreadable(self._name, error) from error
 
     def repair(self, *, progress: Progress | None = None) -> Report:
         """Take damage out of the way, keeping it in the folder ``damaged``, and verify again; see `Store.repair`.
@@ -334,16 +344,25 @@ class FileStore:
             self._check_open()
             for attempt in range(100):
                 self._refresh()
+                known = self._log.manifest.number
                 try:
                     return read()
-                except FileNotFoundError:
+                except FileNotFoundError as error:
                     if attempt == 99:
-                        raise
+                        raise ReadError(f"files of {self._name} keep vanishing: {error}") from error
+                    self._refresh()
+                    if self._log.manifest.number == known and attempt:
+                        self._log.lose_patience()
+                except OSError as error:
+                    raise _unreadable(self._name, error) from error
             raise AssertionError("the loop returns or raises")
 
     def _refresh(self) -> None:
-        if not self._log.refresh():
-            return
+        try:
+            if not self._log.refresh():
+                return
+        except OSError as error:
+            raise _unreadable(self._name, error) from error
         new = [d for d in self._log.reader.damage(torn=False) if (d.segment, d.offset) not in self._warned]
         if new:
             self._warned.update((d.segment, d.offset) for d in new)

@@ -10,7 +10,7 @@ from . import layout
 from .cold import manifest as manifests
 from .cold.guard import Guard
 from .cold.manifest import FileNote, Manifest, PartNote
-from .cold.part import Card, Part, guard_name
+from .cold.part import Card, Part, Patience, guard_name
 from .errors import DamagedError, StoreWarning, UnknownRunError, nearest
 from .files import Files
 from .index import Entry, Index
@@ -55,6 +55,7 @@ class Log:
         self._places: dict[str, Places] = {}
         self._runs: tuple[tuple[int, int], list[str]] | None = None
         self._asked = -1
+        self._patience = Patience()
         self.quiet = False
         self._manifests: dict[str, int] = {}
 
@@ -94,7 +95,7 @@ class Log:
         parts: list[Part] = []
         for note in found.parts:
             try:
-                parts.append(kept.get(note.id) or Part(self.files, note, self.warn))
+                parts.append(kept.get(note.id) or Part(self.files, note, self.warn, self._patience))
             except DamagedError as error:
                 self.warn(note.records.name, 0, f"{note.rows} records cannot be read: {error}")
             except FileNotFoundError:
@@ -102,6 +103,7 @@ class Log:
                     return self._load_manifest()  # compacted once more meanwhile
                 self.warn(note.records.name, 0, f"missing, with {note.rows} records")
         self._asked, self.manifest, self.parts = newest, found, parts
+        self._patience.over = False
         self._where = {}
         for part in parts:
             for run in part.cards:
@@ -159,6 +161,10 @@ class Log:
                 return
             text = f"{name} at byte {at}: {what}; everything whole is read; see verify(), then repair()"
             warnings.warn(text, StoreWarning, stacklevel=2)
+
+    def lose_patience(self) -> None:
+        """Take files that are missing although no newer manifest came for damage."""
+        self._patience.over = True
 
     def add(self, entry: Entry) -> None:
         """Take in a record that was just appended."""

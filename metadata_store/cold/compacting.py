@@ -102,7 +102,7 @@ def compact(
             raise OSError("it took so long that others may take its files for those of a dead process")
         late = log.files.linger > 0
         if not manifests.commit(log.files, fresh):
-            if writer is not None:
+            if writer is not None and not _counts(log, writer.id):
                 writer.abandon()
             return None
     except BaseException:

@@ -36,6 +36,17 @@ class Card(NamedTuple):
     arrays: int
 
 
+class Patience:
+    """Whether files that are missing are lost, or only compacted into others, so that the newest manifest helps."""
+
+    def __init__(self) -> None:
+        self.over = False
+
+    def missing(self, name: str, error: FileNotFoundError) -> Exception:
+        """Return the error to raise for a file that is not there."""
+        return DamagedError(f"{name} is missing; was it removed by hand?") if self.over else error
+
+
 class Parquet:
     """A finished Parquet file, every byte of which is checked before it is decoded.
 
@@ -43,6 +54,7 @@ class Parquet:
     ----------
     files, note : where it is.
     warn : called with (file, byte, what) for damage that was mended or that costs rows.
+    patience : whether a missing file is damage.
 
     Raises
     ------
@@ -50,11 +62,15 @@ class Parquet:
     FileNotFoundError : it was compacted into another one.
     """
 
-    def __init__(self, files: Files, note: FileNote, warn: Warn) -> None:
+    def __init__(self, files: Files, note: FileNote, warn: Warn, patience: Patience | None = None) -> None:
         self.note = note
+        self._patience = patience or Patience()
         self._warn = warn
         self._files = files
-        self.guard = read_guard(files, note, warn)
+        try:
+            self.guard = read_guard(files, note, warn)
+        except FileNotFoundError as error:
+            raise self._patience.missing(note.name, error) from error
         self._source = CheckedFile(self.fetch, self.guard, self._mended)
         try:
             self.file = pq.ParquetFile(pa.PythonFile(self._source, mode="r"), pre_buffer=False)
@@ -68,7 +84,10 @@ class Parquet:
 
     def fetch(self, start: int, length: int) -> bytes:
         """Return bytes as they are on disk."""
-        return self._files.fetch(self.note.name, start, length)
+        try:
+            return self._files.fetch(self.note.name, start, length)
+        except FileNotFoundError as error:
+            raise self._patience.missing(self.note.name, error) from error
 
     def _mended(self, block: int) -> None:
         self._warn(self.note.name, self.guard.span(block)[0], "damaged bytes, read from their parity")
@@ -180,7 +199,7 @@ class Part:
     Parameters
     ----------
     files, note : where it is.
-    warn : called for damage; see `Parquet`.
+    warn, patience : see `Parquet`.
 
     Attributes
     ----------
@@ -191,9 +210,10 @@ class Part:
     cards : where each run is.
     """
 
-    def __init__(self, files: Files, note: PartNote, warn: Warn) -> None:
+    def __init__(self, files: Files, note: PartNote, warn: Warn, patience: Patience | None = None) -> None:
         self.note = note
-        self.records = Parquet(files, note.records, warn)
+        self._patience = patience or Patience()
+        self.records = Parquet(files, note.records, warn, self._patience)
         self._files, self._warn = files, warn
         self._arrays: Parquet | None = None
         self._keys: dict[str, dict[tuple[int, str, int], int]] = {}
@@ -216,7 +236,7 @@ class Part:
     def arrays(self) -> Parquet | None:
         """The file of arrays, opened when first needed."""
         if self._arrays is None and self.note.arrays is not None:
-            self._arrays = Parquet(self._files, self.note.arrays, self._warn)
+            self._arrays = Parquet(self._files, self.note.arrays, self._warn, self._patience)
         return self._arrays
 
     def keys(self, run: str) -> dict[tuple[int, str, int], int]:
