@@ -158,6 +158,7 @@ def repair_cold(files: Files, before: Report) -> list[str]:
     log = Log(files)
     log.quiet = True
     log.refresh()
+    log.lose_patience()  # what is missing now is lost: nobody else compacts
     wanted = {note.name: note for part in log.manifest.parts for note in part.files}
     lost: set[str] = set()
     for name, note in [*wanted.items(), *((name, None) for name in block_files(files))]:

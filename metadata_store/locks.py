@@ -16,6 +16,7 @@ import struct
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 try:
@@ -29,6 +30,7 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _MOST_MARKS = 256  # the kernel looks through all locks of a file, one after the other
 
 
+@lru_cache(maxsize=1024)
 def _range_of(run: str) -> int:
     return 1 + int.from_bytes(hashlib.blake2b(run.encode(), digest_size=7).digest(), "little")
 

@@ -8,8 +8,9 @@ import weakref
 from pathlib import Path
 
 from . import framing, layout, locks
-from .codec import Schema, encode
+from .codec import Schema
 from .record import Record
+from .template import Encoder
 
 
 class TakenError(OSError):
@@ -46,6 +47,7 @@ class SegmentWriter:
         self.schemas: dict[Schema, int] = {}
         self.sequence = self.position = self.synced = self.written = 0
         self.failed = False
+        self._encoder = Encoder()
         self.pid = os.getpid()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o666)
@@ -96,7 +98,7 @@ class SegmentWriter:
                 for _ in range(2):
                     pieces += [framing.pack(b"S", self.number, sequence, text), text]
                     sequence, offset = sequence + 1, offset + framing.HEADER + len(text)
-            payload = encode(record, schema, number, stamp)
+            payload = self._encoder.encode(record, schema, number, stamp)
             pieces += [framing.pack(b"R", self.number, sequence, payload), payload]
             length = framing.HEADER + len(payload)
             places.append((sequence, offset, length))

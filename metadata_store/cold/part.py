@@ -279,19 +279,24 @@ class Part:
         -------
         (i8[K] positions in `rows` of those that could be read, table of K rows)
         """
-        starts = self.records.starts
-        edges = np.searchsorted(rows, starts)
-        groups = np.flatnonzero(edges[1:] > edges[:-1]).tolist()
         kept, tables = [np.zeros(0, np.int64)], [self.records.file.schema_arrow.empty_table().select(names)]
-        for number, table in self.records.read(groups, names):
-            local = rows[edges[number] : edges[number + 1]] - starts[number]
-            if len(local) == local[-1] - local[0] + 1:
-                table = table.slice(int(local[0]), len(local))
-            else:
-                table = table.take(pa.array(local))
-            kept.append(np.arange(edges[number], edges[number + 1]))
+        for positions, table in self.walk(rows, names):
+            kept.append(positions)
             tables.append(table)
         return np.concatenate(kept), pa.concat_tables(tables).select(names)
+
+    def walk(self, rows: np.ndarray, names: list[str]) -> Iterator[tuple[np.ndarray, pa.Table]]:
+        """Yield what `scan` returns, one row group after the other, so that memory holds one of them."""
+        starts = self.records.starts
+        edges = np.searchsorted(rows, starts)
+        for group in np.flatnonzero(edges[1:] > edges[:-1]).tolist():
+            for _, table in self.records.read([group], names):
+                local = rows[edges[group] : edges[group + 1]] - starts[group]
+                positions = np.arange(edges[group], edges[group + 1])
+                if len(local) == local[-1] - local[0] + 1:
+                    yield positions, table.slice(int(local[0]), len(local))
+                else:
+                    yield positions, table.take(pa.array(local))
 
     def array_rows(self, start: int, stop: int) -> tuple[int, int]:
         """Return a stretch of rows of the file of arrays that has all arrays of some rows."""
