@@ -21,7 +21,7 @@ _BOUNDS = struct.Struct("<2i")
 _PAIR = struct.Struct("<q")  # the two offsets of a list of one
 _KEY = struct.Struct("<5q")
 _MOST = 4096
-_PATIENCE = 64
+_PATIENCE = 1024  # layouts that are learnt in vain before it is given up; each takes 30 µs
 
 
 class Key(NamedTuple):
