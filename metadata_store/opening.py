@@ -11,6 +11,7 @@ from .appending import Durability
 from .directory import DirectoryStore
 from .errors import MissingStoreError, OptionError
 from .memory import MemoryStore
+from .privacy import Level, Privacy, private
 from .store import Store
 
 EXTRAS = {"s3": "metaal[s3]", "s3a": "metaal[s3]"}
@@ -23,6 +24,7 @@ def open_store(
     create: bool = True,
     options: Mapping[str, Any] | None = None,
     filesystem: Any = None,
+    privacy: Privacy | Level | None = None,
 ) -> Store:
     """Open a store, or make one.
 
@@ -36,6 +38,8 @@ def open_store(
     options : of the fsspec file system of a URL, such as key, secret and endpoint_url of S3; what is not given comes
         from the service's usual environment variables and files.
     filesystem : an fsspec or pyarrow file system that has the store; `uri` is a path in it then.
+    privacy : what may be written, "L0" to "L3" or a `Privacy` (L2 needs a key); it is kept with the store, and None
+        means what is kept there. "L0" leaves the uri alone: nothing is written anywhere. See `metadata_store.privacy`.
 
     Returns
     -------
@@ -47,6 +51,7 @@ def open_store(
     FormatError : the directory holds something else, or a store of a newer format; nothing is written into it.
     WriteError : the store could not be created.
     OptionError : an impossible uri, durability or option, or a package that the URL needs is not installed.
+    PrivacyError : the store has another privacy level, or another key.
 
     Warns
     -----
@@ -58,6 +63,23 @@ def open_store(
     >>> store.runs()
     []
     """
+    if "L0" in (privacy, getattr(privacy, "level", None)):
+        return private(MemoryStore(), privacy)
+    store = _open(uri, durability, create, options, filesystem)
+    try:
+        return private(store, privacy)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _open(
+    uri: str | os.PathLike[str],
+    durability: Durability,
+    create: bool,
+    options: Mapping[str, Any] | None,
+    filesystem: Any,
+) -> Store:
     if durability not in ("commit", "group", "none"):
         raise OptionError(f"durability is {durability!r}; give 'commit', 'group' or 'none'")
     name = os.fspath(uri)
