@@ -69,7 +69,9 @@ def verify_cold(log: Log, tick: Ticks) -> tuple[list[Damage], int]:
         tick.to(tick.done + (note.bytes // BLOCK + 1 if note is not None else 0))
     for folder in (layout.RECORDS, layout.ARRAYS):
         for file, size in sorted(files.sizes(folder).items()):
-            if f"{folder}/{file}" not in wanted:
+            part = manifests.part_id(file)
+            young = part is not None and manifests.age_of(part) < files.linger  # of a compactor that may be alive
+            if f"{folder}/{file}" not in wanted and not young:
                 damage.append(Damage(f"{folder}/{file}", 0, "in no manifest; the next compaction removes it", size))
     there = block_files(files)
     for file in sorted(_named_blocks(log)) if log.index.kinds.of.get("block.file") == TEXT else ():

@@ -92,8 +92,13 @@ class Client:
                 if hasattr(self.fs, "call_s3"):
                     # with an end s3fs does not ask for the size first
                     found: bytes = self.fs.cat_file(path, start=start, end=2**40 if stop is None else stop)
-                else:
+                elif getattr(self.fs, "async_impl", False) or (start == 0 and stop is None):
                     found = self.fs.cat_file(path, start=start or None, end=stop)
+                else:
+                    with self.fs.open(path, "rb") as file:
+                        size = file.seek(0, 2)
+                        file.seek(min(start, size))
+                        found = file.read(max(0, min(size, size if stop is None else stop) - start))
             except OSError as error:
                 if status_of(error) == 416:  # nothing there from `start` on
                     return b""

@@ -1,6 +1,6 @@
 """The files of a store as objects of a service: put whole and only if absent, listed, fetched by ranges and in batches.
 
-Needed of a service: a put is seen by every later listing and get (S3 has been so since 2020; Google and Azure are), and
+Needed of a service: a put is seen by every later listing and get (S3 has been so since 2020), and
 a put may be made conditional on absence. What is used for that, by fsspec's ``pipe_file(mode="create")``::
 
     S3 and its like    If-None-Match: "*", which the service decides; one that ignores it is found out (`heeds`)

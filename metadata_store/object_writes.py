@@ -18,8 +18,8 @@ The segments form one log: their names are numbers, and who wants to append puts
   without having seen it. A holder whose lease was taken over notices in the same way, before its next record is put.
   Clocks matter in one place only: they say when a lease that nobody renewed may be taken over.
 
-If both copies of the newest manifest are damaged, the one before says what is closed, which is less; repair such a store
-while nobody else writes.
+If both copies of the newest manifest are damaged, the one before says what is closed, which is less; repair such a
+store while nobody else writes.
 
 One append costs two requests, the put and the look for manifests. All writers of a store together append as often as
 one after the other can: some ten times a second on S3, each time any number of records.

@@ -1,16 +1,8 @@
-"""Tests against an S3 service on this machine; collected where the extra `test-s3` is installed."""
+"""Tests against an S3 service on this machine."""
 
-import importlib.util
 import logging
 
 import pytest
-
-MISSING = [name for name in ("s3fs", "moto", "flask_cors") if importlib.util.find_spec(name) is None]
-collect_ignore_glob = ["test_*.py"] if MISSING else []
-
-
-def pytest_report_header():
-    return f"S3: no tests, {', '.join(MISSING)} missing; pip install 'metaal[test-s3]'" if MISSING else "S3: tests run"
 
 
 @pytest.fixture(scope="session")
