@@ -188,7 +188,8 @@ def wide(selection: Selection, sources: Sequence[Source], kinds: dict[str, str])
     data = {name: column.array() for name, column in columns.items()}
     runs = np.array(selection.names, object)[selection.run[rows]]
     index = pd.MultiIndex.from_arrays([runs, selection.loop[rows]], names=["run", "loop"])
-    return pd.DataFrame(data, index=index, copy=False)
+    # names are text, also where there are none
+    return pd.DataFrame(data, index=index, columns=pd.Index(list(data), dtype="str"), copy=False)
 
 
 class _Column:
