@@ -164,7 +164,7 @@ def test_impossible_urls_are_refused_with_a_reason(uri, options, match):
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    monkeypatch.delitem(fsspec.registry._registry, "s3", raising=False)  # another test may have used it
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)  # another test may have used it
     with pytest.raises(OptionError, match=r"metaal\[s3\]"):
         open_store("s3://bucket/prefix")
 
