@@ -131,7 +131,7 @@ def write(files: Files, record: Record, table: pa.Table) -> None:
     """Put the file of a block into a store, if it is not there."""
     import pyarrow.parquet as pq
 
-    from .cold.part import guard_name
+    from .cold.parquet import guard_name
     from .cold.writing import guarded
 
     name = str(record.values["block.file"])

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 
 from . import blocks, layout, selecting, tables
-from .cold import compacting
 from .cold import manifest as manifests
 from .cold.guard import Guard
 from .cold.manifest import FileNote
-from .cold.part import Part, guard_name
+from .cold.parquet import guard_name
+from .cold.part import Part
+from .cold.salvaging import salvage
 from .errors import DamagedError
 from .files import Files
 from .kinds import TEXT
@@ -274,6 +275,6 @@ def _salvage(log: Log, parts: list[Part], gone: list[str]) -> list[str]:
         folder, _, file = note.name.rpartition("/")
         if file in log.files.sizes(folder):
             log.files.keep(note.name)
-    rows = compacting.salvage(log, parts, gone)
+    rows = salvage(log, parts, gone)
     lost = sum(part.note.rows for part in parts) + sum(p.rows for p in log.manifest.parts if p.id in gone) - rows
     return [f"{len(parts) + len(gone)} parts replaced, {rows} records kept, {lost} lost; the damaged files are kept"]

@@ -17,8 +17,9 @@ from .cold.compacting import Compaction, Progress
 from .errors import ClosedError, DamagedError, ReadError, StoreError, StoreWarning, WriteError
 from .files import Files
 from .leases import Lease, myself, new_epoch
+from .locks import not_for_children
 from .log import Log
-from .memory import array_of, as_list
+from .memory import array_of, as_list, conflict
 from .record import Record
 from .report import Report
 from .tailing import follow
@@ -89,6 +90,11 @@ class FileStore:
         self._warned: set[tuple[str, int]] = set()
         self._log = Log(files)
         self._writes: Writes
+        not_for_children(self)
+
+    def leave(self) -> None:
+        """Go on in a forked child; see `metadata_store.locks.not_for_children`."""
+        self._lock = threading.RLock()  # another thread of the parent may have held it
 
     @property
     def closed(self) -> bool:
@@ -119,6 +125,9 @@ class FileStore:
         record = blocks.record_of(run, loop, table, name=name, event=event, index=index, at=at)
         with self._lock:
             self._check_open()
+            twin = self._read(lambda: self._log.find(record.key))
+            if twin is not None and twin.values.get("block.hash") != record.values["block.hash"]:
+                raise conflict(record)  # before there is a file that no record names
             try:
                 blocks.write(self.files, record, table)
             except OSError as error:
@@ -173,18 +182,17 @@ class FileStore:
                             return self._log.reader.record(entry).arrays[name]
                         names.update(dict.fromkeys(own))
                 raise array_of(names, run, loop, name)
-            for record in reversed(list(self._log.records(run))):
-                if record.loop == loop:
-                    if name in record.arrays:
-                        return record.arrays[name]
-                    names.update(dict.fromkeys(record.arrays))
+            for record in self._log.latest(run, loop):
+                if name in record.arrays:
+                    return record.arrays[name]
+                names.update(dict.fromkeys(record.arrays))
             raise array_of(names, run, loop, name)
 
         return self._read(read)
 
     def block(self, run: str, loop: int, name: str = "samples") -> pa.Table:
         """Return a table of samples; see `Store.block`."""
-        from .cold.part import Parquet
+        from .cold.parquet import Parquet
 
         file = str(blocks.find(self.records(run), run, loop, name).values["block.file"])
 

@@ -52,6 +52,7 @@ class SegmentWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o666)
         self.drop = weakref.finalize(self, os.close, self._descriptor)
+        locks.not_for_children(self)
         # between the two lines above and below a compaction may have taken the empty file away
         held = locks.hold_file(self._descriptor)
         try:
@@ -63,6 +64,10 @@ class SegmentWriter:
             raise TakenError(f"{self.name} was taken by a compaction before it was written")
         if durable:
             layout.sync_directory(folder)
+
+    def leave(self) -> None:
+        """Leave the segment to the parent process."""
+        self.drop()
 
     @classmethod
     def open(cls, folder: Path, *, durable: bool) -> SegmentWriter:
