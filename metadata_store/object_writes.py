@@ -232,7 +232,7 @@ class ObjectWrites:
 
     def _prepare(self) -> None:
         """Look at what others wrote, if that is needed."""
-        if self._look:
+        if self._look or not self._log.whole:
             self._refresh()
             self._look = False
         if not self._heeded:
