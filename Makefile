@@ -1,12 +1,15 @@
 # make demo   the main job, end to end, on real data (about two minutes)
 # make test   the test suite (random order, offline)
-# make lint   ruff; make types: mypy; make crash: the long kill campaign of the store
+# make lint   ruff; make types: mypy; make crash: the long campaign of faults of the store
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 # The first interpreter that is new enough; override with make PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+SEED ?= 1
+SHARE ?= 1
 
 .PHONY: demo test lint types crash slow bench clean
 
@@ -43,13 +46,17 @@ types: $(VENV)/.dev
 slow: $(VENV)/.test
 	$(PY) -m pytest -q -m slow
 
+# An hour or two on two cores; make crash SEED=7 SHARE=0.01 is a look at it of a minute.
 crash: $(VENV)/.test
-	$(PY) -m pytest -q -m slow tests/metadata_store
+	PYTHONPATH=tests/metadata_store:. $(PY) -m faults.campaign --seed $(SEED) --share $(SHARE) \
+		--out benchmarks/results/store_faults.json
+	METAAL_SEED=$(SEED) $(PY) -m pytest -q -m slow tests/metadata_store/test_store_model.py
 
 # About an hour on idle cores.
 bench: $(VENV)/.test
 	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[peers]"
 	$(PY) -m benchmarks.micro all --again
+	$(PY) -m benchmarks.store all --peers --again
 	$(PY) -m benchmarks.readme
 
 clean:

@@ -15,6 +15,8 @@ from scipy.stats import wilcoxon
 
 from benchmarks.micro import tables
 from benchmarks.record import RESULTS, read_result
+from benchmarks.store import tables as store_tables
+from benchmarks.store.summary import summary
 from metaal.result import Result
 
 README = Path(__file__).parent.parent / "README.md"
@@ -145,7 +147,15 @@ def speed_page() -> str:
     return (
         "# How fast the strategies are\n\n<!-- written by python -m benchmarks.readme; do not edit -->\n\n"
         f"Measured by `python -m benchmarks.micro all`, each call in a process of its own. Machine: {machine}. "
-        f"Versions: {versions}.\n\n" + tables.markdown("all") + "\n"
+        f"Versions: {versions}.\n\n" + tables.markdown("all") + "\n\n## The store\n\n" + store_tables.markdown() + "\n"
+    )
+
+
+def store() -> str:
+    """What the store reaches of its bars."""
+    return (
+        "The store beside what people use today, in one run on two cores (`python -m benchmarks.store all --peers`; "
+        "all tables in [docs/speed.md](docs/speed.md#the-store)), and under faults (`make crash`).\n\n" + summary()
     )
 
 
@@ -156,6 +166,8 @@ def section() -> str:
         parts.append(dev())
     if (RESULTS / "micro_peers.csv").exists():
         parts.append(speed())
+    if (RESULTS / "store_read.csv").exists():
+        parts.append(store())
     return "\n\n".join(parts)
 
 

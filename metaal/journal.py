@@ -54,13 +54,14 @@ class Journal:
         InputError
             The run was not begun by metaal.
         """
-        for record in self.store.records(self.name):
-            self._fold(self._withheld.read(record))
-        if self.state.begin is None:
+        records = self.store.records(self.name)
+        if not any(record.event == "begin" and "run.seed" in record.values for record in records):
             raise InputError(
                 f"run {self.name!r} in this store has no begin record, so it was not written by metaal.Run; choose "
                 "another name"
             )
+        for record in records:
+            self._fold(self._withheld.read(record))
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Refuse to go on with other settings than the run began with; what an older version did not log is free.
@@ -156,6 +157,12 @@ def split(path: str | Path, store: Store | None) -> tuple[str, str]:
     """
     if store is not None:
         return "", str(path)
+    text = str(path)
+    if "://" in text:  # a path would make one slash of two
+        folder, _, name = text.rpartition("/")
+        if not name or folder.endswith(":/"):
+            raise InputError(f"path: got {text!r}, expected store/name such as s3://bucket/runs/tickets")
+        return folder, name
     whole = Path(path)
     if not whole.name or whole.name in (".", "..") or len(whole.parts) < 2:
         raise InputError(f"path: got {str(path)!r}, expected store/name such as runs/tickets")

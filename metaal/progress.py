@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -13,6 +14,16 @@ class Update(Protocol):
     def __call__(self, done: int, what: str, total: int | None = None) -> None:
         """Show `done`, and what is being done; `total` may be learnt on the way."""
         ...
+
+
+@contextmanager
+def watched(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while something long is done; give it (done, total)."""
+    update, stop = bar(title, 1)
+    try:
+        yield lambda done, total: update(done, unit, total=max(total, 1))
+    finally:
+        stop()
 
 
 def bar(title: str, total: int) -> tuple[Update, Callable[[], None]]:

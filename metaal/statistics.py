@@ -253,7 +253,7 @@ def describe(name: str) -> Statistic:
         if name.startswith(group) and name != group:
             return Statistic(name, "?", None, None, meaning, "told")
     raise InputError(
-        f"no statistic is called {name!r}: {nearest(name, [*STATISTICS, *FACTS])} One of your own belongs under "
+        f"no statistic is called {name!r}: {nearest(name, [*STATISTICS, *FACTS])}; one of your own belongs under "
         f"user., such as user.{name}; metaal statistics lists all"
     )
 

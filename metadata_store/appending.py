@@ -12,7 +12,7 @@ from typing import Literal
 from . import layout, reading
 from .checks import INT64_MAX
 from .codec import Schema
-from .errors import LeaseError, UnknownStateError, WriteError
+from .errors import LeaseError, ReadError, UnknownStateError, WriteError
 from .framing import HEADER
 from .index import Entry
 from .kinds import Kinds
@@ -89,6 +89,7 @@ class Appender:
         self._locks: Locks | None = None
         self._doubtful: list[tuple[str, int]] = []
         self._synced_at = time.monotonic()
+        self._settled: dict[str, int] = {}
         self._leases: set[str] = set()
         self._pid = os.getpid()
         self._look = True
@@ -101,27 +102,36 @@ class Appender:
             for run in set(runs):
                 if run not in self._leases and locks.leased(run):
                     raise LeaseError(f"run {run!r} is leased by {self._holder(run)}; append when the lease is released")
+            # `alone` tells of others only once, so an error from here on must not make the next append trust the log
+            look, self._look = self._look, True
             try:
                 alone = locks.alone(runs)
             except OSError as error:
                 raise WriteError(f"cannot write to {self._root}: {error}; the record is not stored") from error
-            if self._look or not alone:
-                self._refresh()
-                self._look = False
-            try:
-                stored, new = plan(self._log, given)
-            except FileNotFoundError:  # the segment of a record given again was compacted meanwhile
-                self._refresh()
-                stored, new = plan(self._log, given)
+            stored, new = self._plan(given, look=look or not alone or not self._log.whole)
             if all(schema in self._log.index.schemas for _, schema, _ in new):
                 self._commit(new, many)
-                return stored
-            with locks.names():
-                # another process may have given the new names another kind a moment ago
-                self._refresh()
-                stored, new = plan(self._log, given)
-                self._commit(new, many)
-                return stored
+            else:
+                with locks.names():
+                    # another process may have given the new names another kind a moment ago
+                    stored, new = self._plan(given, look=True)
+                    self._commit(new, many)
+            self._settle(given, new)
+            self._look = False
+            return stored
+
+    def _plan(self, given: list[Record], *, look: bool) -> tuple[list[Record], New]:
+        """Check records against the log, brought up to date if `look`."""
+        try:
+            for _ in range(100):
+                if look:
+                    self._refresh()
+                with contextlib.suppress(FileNotFoundError):
+                    return plan(self._log, given)
+                look = True  # the segment or part of a record given again was compacted meanwhile
+        except ReadError as error:
+            raise WriteError(f"{error}; the record is not stored") from error
+        raise WriteError(f"files of {self._root} keep vanishing; nothing was stored, see verify()")
 
     def use(self, log: Log) -> None:
         """Go on with another log of the same files."""
@@ -133,7 +143,7 @@ class Appender:
             if self._locks is None:
                 self._locks = Locks(self._root / layout.LOCK_FILE)
         except OSError as error:
-            raise WriteError(f"cannot write to {self._root}: {error}; the record is not stored") from error
+            raise WriteError(f"cannot write to {self._root}: {error}; nothing was written") from error
         return self._locks
 
     def lease(self, run: str, epoch: Callable[[], int]) -> int:
@@ -170,6 +180,7 @@ class Appender:
         if self._locks is not None:
             self._locks.close()
         self._writer, self._locks, self._doubtful, self._leases, self._look = None, None, [], set(), True
+        self._settled = {}
 
     def _commit(self, new: New, many: bool) -> None:
         """Write records and make them durable; on any error the segment is given up."""
@@ -180,6 +191,7 @@ class Appender:
             if self._writer is None:
                 self._hot.mkdir(exist_ok=True)
                 self._writer = SegmentWriter.open(self._hot, durable=self._durability != "none")
+                self._settled[self._writer.name] = INT64_MAX  # what of it is not synced is in `_doubtful`
                 if self._durability != "none":
                     layout.sync_directory(self._root)
         except OSError as error:
@@ -211,12 +223,14 @@ class Appender:
                     f"syncing {writer.name} failed: {error}; whether the record is stored is unknown, append it again"
                 ) from error
             self._synced_at = now
+        self._settled.update((name, INT64_MAX) for name, _ in self._doubtful)
         self._doubtful = []
         self._take_note(writer, new, places, len(pieces) // 2)
 
     def _take_note(self, writer: SegmentWriter, new: New, places: list[tuple[int, int, int]], frames: int) -> None:
         """Put into the index what was just written, without reading it again."""
         reader = self._log.reader
+        self._log.whole = False  # for as long as only some of them are taken note of
         segment = reader.segments.get(writer.name)
         if segment is None:
             segment = reader.segments[writer.name] = reading.Segment(writer.name, writer.number)
@@ -225,6 +239,37 @@ class Appender:
         for (record, schema, stamp), (sequence, offset, length) in zip(new, places, strict=True):
             place = (stamp, writer.name, sequence, offset, length)
             self._log.add(Entry(*place, record.run, record.loop, record.index, schema))
+        self._log.whole = True
+
+    def _settle(self, given: list[Record], new: New) -> None:
+        """Make records durable that were there already: who wrote them may have died before the sync."""
+        if self._durability == "none" or len(new) == len(given):
+            return
+        fresh = {record.key for record, _, _ in new}
+        for key in {record.key for record in given} - fresh:
+            entry = self._log.index.by_key.get(key)
+            if entry is not None and self._settled.get(entry.segment, 0) < entry.offset + entry.length:
+                self._sync_other(entry.segment)
+
+    def _sync_other(self, name: str) -> None:
+        """Make a segment of somebody else durable as far as it goes now."""
+        try:
+            descriptor = os.open(self._hot / name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # compacted, and finished parts are durable
+        except OSError as error:
+            raise UnknownStateError(f"cannot sync {name}: {error}; the record is there, append it again") from error
+        try:
+            size = os.fstat(descriptor).st_size
+            os.fsync(descriptor)
+            layout.sync_directory(self._hot)
+        except OSError as error:
+            # what this sync should have saved may be gone from memory too: the next append writes it once more
+            self._doubtful.append((name, self._settled.get(name, 0)))
+            raise UnknownStateError(f"syncing {name} failed: {error}; append the same record again") from error
+        finally:
+            os.close(descriptor)
+        self._settled[name] = size
 
     def _give_up(self, writer: SegmentWriter) -> None:
         """Never write to a segment again after an error; remember what of it may not be durable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import pyarrow as pa
 
 from . import layout
 from .checks import check_name
-from .errors import RecordError, UnknownNameError, nearest
+from .errors import DamagedError, RecordError, UnknownNameError, nearest
 from .files import Files
 from .record import Record
 
-MOST_ROWS = 2**31
+_FILE = re.compile(rf"{layout.BLOCKS}/[0-9a-f]{{16}}-[0-9a-f]{{32}}\.parquet")
 
 
 def table_of(columns: Mapping[str, Any] | pa.Table) -> pa.Table:
@@ -100,12 +101,16 @@ def find(records: list[Record], run: str, loop: int, name: str) -> Record:
     Raises
     ------
     UnknownNameError : there is none.
+    DamagedError : its file has an impossible name.
     """
     there: dict[str, None] = {}
     for record in reversed(records):
         own = record.values.get("block.name")
         if record.loop == loop and own is not None and "block.file" in record.values:
             if own == name:
+                # a store may come from somebody else, and a name must not lead out of it
+                if not _FILE.fullmatch(str(record.values["block.file"])):
+                    raise DamagedError(f"a record names the block {record.values['block.file']!r}, which cannot be one")
                 return record
             there[str(own)] = None
     raise UnknownNameError(f"run {run!r} has no block {name!r} in loop {loop}; {nearest(str(name), there)}")
@@ -126,7 +131,7 @@ def write(files: Files, record: Record, table: pa.Table) -> None:
     """Put the file of a block into a store, if it is not there."""
     import pyarrow.parquet as pq
 
-    from .cold.part import guard_name
+    from .cold.parquet import guard_name
     from .cold.writing import guarded
 
     name = str(record.values["block.file"])

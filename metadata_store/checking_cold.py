@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from . import blocks, layout
-from .cold import compacting
+from . import blocks, layout, selecting, tables
 from .cold import manifest as manifests
 from .cold.guard import Guard
 from .cold.manifest import FileNote
-from .cold.part import Part, guard_name
+from .cold.parquet import guard_name
+from .cold.part import Part
+from .cold.salvaging import salvage
 from .errors import DamagedError
 from .files import Files
+from .kinds import TEXT
 from .log import Log
 from .report import Damage, Report
 
@@ -68,20 +70,21 @@ def verify_cold(log: Log, tick: Ticks) -> tuple[list[Damage], int]:
         tick.to(tick.done + (note.bytes // BLOCK + 1 if note is not None else 0))
     for folder in (layout.RECORDS, layout.ARRAYS):
         for file, size in sorted(files.sizes(folder).items()):
-            if f"{folder}/{file}" not in wanted:
+            part = manifests.part_id(file)
+            young = part is not None and manifests.age_of(part) < files.linger  # of a compactor that may be alive
+            if f"{folder}/{file}" not in wanted and not young:
                 damage.append(Damage(f"{folder}/{file}", 0, "in no manifest; the next compaction removes it", size))
     there = block_files(files)
-    for file in sorted(log.index.kinds.of.get("block.file", "") and _named_blocks(log)):
+    for file in sorted(_named_blocks(log)) if log.index.kinds.of.get("block.file") == TEXT else ():
         if file not in there:
             damage.append(Damage(file, 0, "a record names this block, and it is missing", 0))
     return damage, checked
 
 
 def _named_blocks(log: Log) -> set[str]:
-    found: set[str] = set()
-    for run in log.runs():
-        found.update(str(r.values["block.file"]) for r in log.records(run) if "block.file" in r.values)
-    return found
+    kinds = {"block.file": TEXT}
+    selection, sources = selecting.select(log, log.runs(), kinds, long=True)
+    return set(tables.long(selection, sources, kinds)["text"].dropna())
 
 
 def block_files(files: Files) -> list[str]:
@@ -158,6 +161,7 @@ def repair_cold(files: Files, before: Report) -> list[str]:
     log = Log(files)
     log.quiet = True
     log.refresh()
+    log.lose_patience()  # what is missing now is lost: nobody else compacts
     wanted = {note.name: note for part in log.manifest.parts for note in part.files}
     lost: set[str] = set()
     for name, note in [*wanted.items(), *((name, None) for name in block_files(files))]:
@@ -271,6 +275,6 @@ def _salvage(log: Log, parts: list[Part], gone: list[str]) -> list[str]:
         folder, _, file = note.name.rpartition("/")
         if file in log.files.sizes(folder):
             log.files.keep(note.name)
-    rows = compacting.salvage(log, parts, gone)
+    rows = salvage(log, parts, gone)
     lost = sum(part.note.rows for part in parts) + sum(p.rows for p in log.manifest.parts if p.id in gone) - rows
     return [f"{len(parts) + len(gone)} parts replaced, {rows} records kept, {lost} lost; the damaged files are kept"]

@@ -28,6 +28,9 @@ MAX_ARRAYS = 4_096
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?", re.IGNORECASE | re.DOTALL)
 _BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and a symbol by category, and nothing to see
 
+MOST_SEEN = 256  # sets of names that need not be checked again
+_SEEN: set[tuple[str, ...]] = set()
+
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 _EVENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -296,11 +299,18 @@ def check_values(values: Mapping[str, Any]) -> Mapping[str, Scalar]:
             f"values has {len(values)} entries; a record has at most {MAX_VALUES}: put numbers of one kind into an "
             "array, record.arrays"
         )
-    checked: dict[str, Scalar] = {}
-    for name, value in values.items():
-        # the fast path of almost every statistic
-        checked[check_name(name)] = value if type(value) is float else check_scalar(name, value)
-    return MappingProxyType(checked)
+    names = tuple(values)
+    if names not in _SEEN:
+        names = tuple([check_name(name) for name in names])
+        # a run gives the same names at every loop
+        if len(_SEEN) >= MOST_SEEN:
+            _SEEN.clear()
+        if all(type(name) is str for name in values):
+            _SEEN.add(names)
+    given = values.values()
+    return MappingProxyType(
+        {n: value if type(value) is float else check_scalar(n, value) for n, value in zip(names, given, strict=True)}
+    )
 
 
 def check_arrays(arrays: Mapping[str, Any]) -> Mapping[str, np.ndarray]:

@@ -77,7 +77,7 @@ class Schema:
         return cls(
             record.event,
             tuple(record.values),
-            tuple([KIND_OF[type(value)] for value in record.values.values()]),
+            tuple(map(KIND_OF.__getitem__, map(type, record.values.values()))),
             tuple([(name, array.dtype.str, array.ndim) for name, array in record.arrays.items()]),
         )
 

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +22,15 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Files(Protocol):
-    """The few things that a store needs of a file system or an object store; names are relative, with "/"."""
+    """The few things that a store needs of a file system or an object store; names are relative, with "/".
+
+    Attributes
+    ----------
+    linger : finished files that no manifest names are left alone for so many seconds, since a living compactor may be
+        making them; 0 where a lock tells that there is none.
+    """
+
+    linger: float
 
     def sizes(self, folder: str, settled: Mapping[str, int] = NOTHING) -> dict[str, int]:
         """Return what is directly in a folder: name to bytes, -1 if it is not a file; empty if there is no folder.
@@ -53,6 +61,10 @@ class Files(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
+        ...
+
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Remove those of some files that are there."""
         ...
 
     def replace(self, name: str, data: bytes) -> None:
@@ -108,6 +120,8 @@ class LocalFiles:
     (True, False, b'one')
     """
 
+    linger = 0.0
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -160,12 +174,12 @@ class LocalFiles:
             layout.write_durably(temporary, data)
             try:
                 os.link(temporary, target)
-            except FileExistsError:
-                return False
             except (OSError, NotImplementedError):
-                if target.exists():
+                # network file systems say so of links that they made
+                if target.exists() and not os.path.samefile(temporary, target):
                     return False
-                os.rename(temporary, target)  # a file system without links
+                if not target.exists():
+                    os.rename(temporary, target)  # a file system without links
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -187,6 +201,11 @@ class LocalFiles:
     def remove(self, name: str) -> None:
         """Remove a file; see `Files.remove`."""
         (self.root / name).unlink(missing_ok=True)
+
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Remove files; see `Files.remove_all`."""
+        for name in names:
+            self.remove(name)
 
     def replace(self, name: str, data: bytes) -> None:
         """Make a file in the place of another one; see `Files.replace`."""

@@ -14,11 +14,12 @@ import numpy as np
 from . import blocks, checking, selecting, tables
 from .cold import compacting
 from .cold.compacting import Compaction, Progress
-from .errors import ClosedError, DamagedError, StoreWarning, WriteError
+from .errors import ClosedError, DamagedError, ReadError, StoreError, StoreWarning, WriteError
 from .files import Files
 from .leases import Lease, myself, new_epoch
+from .locks import not_for_children
 from .log import Log
-from .memory import array_of, as_list
+from .memory import array_of, as_list, conflict
 from .record import Record
 from .report import Report
 from .tailing import follow
@@ -65,6 +66,13 @@ class Writes(Protocol):
         ...
 
 
+def _unreadable(name: str, error: OSError) -> OSError:
+    """Return what to raise for an error of the system while reading."""
+    if isinstance(error, StoreError):
+        return error
+    return ReadError(f"cannot read {name}: {error}; nothing is lost, read again when the cause is gone")
+
+
 class FileStore:
     """A `Store` of files; subclasses say where the files are and how records get into them.
 
@@ -82,6 +90,11 @@ class FileStore:
         self._warned: set[tuple[str, int]] = set()
         self._log = Log(files)
         self._writes: Writes
+        not_for_children(self)
+
+    def leave(self) -> None:
+        """Go on in a forked child; see `metadata_store.locks.not_for_children`."""
+        self._lock = threading.RLock()  # another thread of the parent may have held it
 
     @property
     def closed(self) -> bool:
@@ -112,6 +125,9 @@ class FileStore:
         record = blocks.record_of(run, loop, table, name=name, event=event, index=index, at=at)
         with self._lock:
             self._check_open()
+            twin = self._read(lambda: self._log.find(record.key))
+            if twin is not None and twin.values.get("block.hash") != record.values["block.hash"]:
+                raise conflict(record)  # before there is a file that no record names
             try:
                 blocks.write(self.files, record, table)
             except OSError as error:
@@ -166,18 +182,17 @@ class FileStore:
                             return self._log.reader.record(entry).arrays[name]
                         names.update(dict.fromkeys(own))
                 raise array_of(names, run, loop, name)
-            for record in reversed(list(self._log.records(run))):
-                if record.loop == loop:
-                    if name in record.arrays:
-                        return record.arrays[name]
-                    names.update(dict.fromkeys(record.arrays))
+            for record in self._log.latest(run, loop):
+                if name in record.arrays:
+                    return record.arrays[name]
+                names.update(dict.fromkeys(record.arrays))
             raise array_of(names, run, loop, name)
 
         return self._read(read)
 
     def block(self, run: str, loop: int, name: str = "samples") -> pa.Table:
         """Return a table of samples; see `Store.block`."""
-        from .cold.part import Parquet
+        from .cold.parquet import Parquet
 
         file = str(blocks.find(self.records(run), run, loop, name).values["block.file"])
 
@@ -278,7 +293,10 @@ class FileStore:
         """Read every byte again and report all damage; see `Store.verify`."""
         with self._lock:
             self._check_open()
-            return checking.verify(self.files, progress=progress)
+            try:
+                return checking.verify(self.files, progress=progress)
+            except OSError as error:
+                raise _unreadable(self._name, error) from error
 
     def repair(self, *, progress: Progress | None = None) -> Report:
         """Take damage out of the way, keeping it in the folder ``damaged``, and verify again; see `Store.repair`.
@@ -334,16 +352,25 @@ class FileStore:
             self._check_open()
             for attempt in range(100):
                 self._refresh()
+                known = self._log.manifest.number
                 try:
                     return read()
-                except FileNotFoundError:
+                except FileNotFoundError as error:
                     if attempt == 99:
-                        raise
+                        raise ReadError(f"files of {self._name} keep vanishing: {error}") from error
+                    self._refresh()
+                    if self._log.manifest.number == known and attempt:
+                        self._log.lose_patience()
+                except OSError as error:
+                    raise _unreadable(self._name, error) from error
             raise AssertionError("the loop returns or raises")
 
     def _refresh(self) -> None:
-        if not self._log.refresh():
-            return
+        try:
+            if not self._log.refresh():
+                return
+        except OSError as error:
+            raise _unreadable(self._name, error) from error
         new = [d for d in self._log.reader.damage(torn=False) if (d.segment, d.offset) not in self._warned]
         if new:
             self._warned.update((d.segment, d.offset) for d in new)

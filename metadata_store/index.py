@@ -50,6 +50,7 @@ class Index:
         self._unsorted: set[str] = set()
         self._runs: list[str] | None = []
         self._firsts: dict[Schema, int] = {}
+        self._latest = 0
         self._kinds: Kinds | None = Kinds()
 
     @property
@@ -69,7 +70,11 @@ class Index:
         elif before <= first:
             return
         self._firsts[schema] = first
-        self._kinds = None
+        if self._kinds is not None and before is None and first >= self._latest:
+            self._kinds.learn(schema.names, schema.kinds)  # nothing that is known changes
+        else:
+            self._kinds = None
+        self._latest = max(self._latest, first)
 
     def first(self, schema: Schema) -> int:
         """Return the stamp of the first record of a schema."""

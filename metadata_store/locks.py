@@ -16,7 +16,9 @@ import struct
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Protocol
 
 try:
     import fcntl
@@ -29,6 +31,39 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _MOST_MARKS = 256  # the kernel looks through all locks of a file, one after the other
 
 
+class Owner(Protocol):
+    """What has something that a forked child must not have, too."""
+
+    def leave(self) -> None:
+        """Leave it to the parent; called in the child."""
+        ...
+
+
+_owners: weakref.WeakSet[Owner] = weakref.WeakSet()
+
+
+def not_for_children(owner: Owner) -> None:
+    """Call `leave` of an object in every child that this process forks.
+
+    A lock lasts for as long as any process has the descriptor, and children have all of them: worker processes that
+    outlive a killed parent would keep its runs locked.
+    """
+    _watch()
+    _owners.add(owner)
+
+
+@cache
+def _watch() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_leave)
+
+
+def _leave() -> None:
+    for owner in list(_owners):
+        owner.leave()
+
+
+@lru_cache(maxsize=1024)
 def _range_of(run: str) -> int:
     return 1 + int.from_bytes(hashlib.blake2b(run.encode(), digest_size=7).digest(), "little")
 
@@ -63,6 +98,11 @@ class Locks:
         self.close = weakref.finalize(self, os.close, self._descriptor)
         self._path = path
         self._looks: dict[str, tuple[bool, int]] = {}
+        not_for_children(self)
+
+    def leave(self) -> None:
+        """Leave the locks to the parent process."""
+        self.close()
 
     @contextmanager
     def runs(self, names: Iterable[str]) -> Iterator[None]:

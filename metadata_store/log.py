@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -10,7 +12,8 @@ from . import layout
 from .cold import manifest as manifests
 from .cold.guard import Guard
 from .cold.manifest import FileNote, Manifest, PartNote
-from .cold.part import Card, Part, guard_name
+from .cold.parquet import Patience, guard_name
+from .cold.part import Card, Part
 from .errors import DamagedError, StoreWarning, UnknownRunError, nearest
 from .files import Files
 from .index import Entry, Index
@@ -43,6 +46,7 @@ class Log:
     manifest, parts : the cold tier.
     damage : what was met of it in the cold tier.
     quiet : damage is kept in `damage` but not warned about.
+    whole : False if a refresh was broken off, so that some records may be missing here; the next one starts over.
     """
 
     def __init__(self, files: Files) -> None:
@@ -55,7 +59,9 @@ class Log:
         self._places: dict[str, Places] = {}
         self._runs: tuple[tuple[int, int], list[str]] | None = None
         self._asked = -1
+        self._patience = Patience()
         self.quiet = False
+        self.whole = True
         self._manifests: dict[str, int] = {}
 
     @property
@@ -65,6 +71,9 @@ class Log:
 
     def refresh(self) -> bool:
         """Look for what was added since the last call; return whether there was anything."""
+        if not self.whole:
+            self._asked = -1  # an error or Ctrl-C came while frames were taken in
+        self.whole = False
         for _ in range(1000):
             # segments first: one that a compaction removes after this is in the manifest that is read next
             sizes = self.reader.listing()
@@ -72,9 +81,11 @@ class Log:
             try:
                 grown = self.reader.refresh(sizes, self.manifest.absorbed)
             except FileNotFoundError:
+                self._asked = -1  # some of a segment that is no more may have been taken in
                 continue
             if changed or grown:
                 self._places.clear()
+            self.whole = True
             return changed or grown
         raise DamagedError("segments keep vanishing while they are read; is something else removing files?")
 
@@ -88,13 +99,15 @@ class Log:
         try:
             found = manifests.read(self.files, newest)[0] if newest else Manifest()
         except DamagedError as error:
+            if manifests.numbers(self.files)[-1:] != [newest]:
+                return self._load_manifest()  # so old by now that it was removed
             self.warn(manifests.file_names(newest)[0], 0, f"{error}; all parts that are there are read")
             found = self.from_files(newest)
         kept = {part.note.id: part for part in self.parts}
         parts: list[Part] = []
         for note in found.parts:
             try:
-                parts.append(kept.get(note.id) or Part(self.files, note, self.warn))
+                parts.append(kept.get(note.id) or Part(self.files, note, self.warn, self._patience))
             except DamagedError as error:
                 self.warn(note.records.name, 0, f"{note.rows} records cannot be read: {error}")
             except FileNotFoundError:
@@ -102,6 +115,7 @@ class Log:
                     return self._load_manifest()  # compacted once more meanwhile
                 self.warn(note.records.name, 0, f"missing, with {note.rows} records")
         self._asked, self.manifest, self.parts = newest, found, parts
+        self._patience.over = False
         self._where = {}
         for part in parts:
             for run in part.cards:
@@ -136,7 +150,17 @@ class Log:
                 continue
             rows, first, last = sum(c.rows for c in cards), min(c.first for c in cards), max(c.last for c in cards)
             notes.append(PartNote(part, note.records, note.arrays, rows, first, last))
-        return Manifest(number, tuple(sorted(notes, key=lambda part: (part.first, part.id))))
+        before = self._readable_before(number)
+        parts = tuple(sorted(notes, key=lambda part: (part.first, part.id)))
+        return Manifest(number, parts, sealed=before.sealed, left=before.left)
+
+    def _readable_before(self, number: int) -> Manifest:
+        """Return the newest older manifest that can be read, for what no file but a manifest says."""
+        for older in reversed(manifests.numbers(self.files)):
+            if older < number:
+                with contextlib.suppress(DamagedError):
+                    return manifests.read(self.files, older)[0]
+        return Manifest()
 
     def note_of(self, name: str) -> FileNote:
         """Return the note of a cold file from its guard.
@@ -159,6 +183,10 @@ class Log:
                 return
             text = f"{name} at byte {at}: {what}; everything whole is read; see verify(), then repair()"
             warnings.warn(text, StoreWarning, stacklevel=2)
+
+    def lose_patience(self) -> None:
+        """Take files that are missing although no newer manifest came for damage."""
+        self._patience.over = True
 
     def add(self, entry: Entry) -> None:
         """Take in a record that was just appended."""
@@ -204,6 +232,24 @@ class Log:
             found = self._places[run] = _without_doubles(run, parts, hot)
         return found
 
+    def overlapping(self) -> list[str]:
+        """Return the runs that several parts have at overlapping times, so that records may be in two of them."""
+        found = []
+        for run, parts in self._where.items():
+            ends = sorted((part.cards[run].first, part.cards[run].last) for part in parts) if len(parts) > 1 else []
+            if any(two[0] <= one[1] for one, two in itertools.pairwise(ends)):
+                found.append(run)
+        return found
+
+    def doubled(self, run: str) -> list[Entry]:
+        """Return the entries of a run whose key a finished part has, too."""
+        parts = self._where.get(run, ())
+        return [
+            entry
+            for entry in (self.index.entries(run) if parts and self.index.count(run) else ())
+            if any((entry.loop, entry.schema.event, entry.order) in part.keys(run) for part in parts)
+        ]
+
     def _entries(self, run: str) -> list[Entry]:
         if not self.has(run):
             raise UnknownRunError(f"no run {run!r} in this store; {nearest(str(run), self.runs())}")
@@ -236,6 +282,22 @@ class Log:
         found += [(entry.stamp, record) for entry, record in hot]
         found.sort(key=lambda pair: pair[0])
         yield from (record for _, record in found)
+
+    def latest(self, run: str, loop: int) -> Iterator[Record]:
+        """Yield the records of one loop of a run, the last one first, without reading those of others."""
+        places = self.places(run)
+        found: list[tuple[int, Part | None, int]] = []
+        for part, _, dropped in places.cold:
+            stamps = part.stamps(run)
+            rows = sorted(row for key, row in part.keys(run).items() if key[0] == loop and row not in dropped)
+            found += [(stamps[row], part, row) for row in rows]
+        found += [(entry.stamp, None, i) for i, entry in enumerate(places.hot) if entry.loop == loop]
+        found.sort(key=lambda item: item[0])
+        for _, owner, place in reversed(found):
+            if owner is None:
+                yield self.reader.record(places.hot[place])
+            else:
+                yield from (record for *_, record in owner.read(run, (place, place + 1)))
 
 
 def _without_doubles(run: str, parts: Iterable[Part], hot: list[Entry]) -> Places:

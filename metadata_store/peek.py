@@ -17,10 +17,11 @@ from .checks import check_run
 from .errors import DamagedError, RecordError
 
 _LENGTH = struct.Struct("<4xi")
+_BOUNDS = struct.Struct("<2i")
 _PAIR = struct.Struct("<q")  # the two offsets of a list of one
 _KEY = struct.Struct("<5q")
 _MOST = 4096
-_PATIENCE = 64
+_PATIENCE = 1024  # layouts that are learnt in vain before it is given up; each takes 30 µs
 
 
 class Key(NamedTuple):
@@ -112,9 +113,12 @@ def _learn(payload: memoryview) -> Layout | None:
     ]
     if None in places or any(not whole.address <= whole.address + place < end for place in places):
         return None  # the message has a layout of another kind, such as compressed bodies
-    counts = (len(batch.column(1).values), len(batch.column(2).values), len(batch.column(3).values))
-    if counts[0] < codec.HEADS:
+    # by the offsets, not by the children, which may be longer
+    pairs = [_BOUNDS.unpack_from(payload, place) for place in (places[0], places[2], places[4], places[5])]
+    if any(low != 0 for low, _ in pairs) or pairs[1][1] < codec.HEADS:
         return None
     same = [(place, _PAIR.unpack_from(payload, place)[0]) for place in (places[0], places[2], places[4], places[5])]
-    length = struct.unpack_from("<2i", payload, places[0])[1]
-    return Layout(len(payload), tuple(same), (places[1], places[1] + length), places[3], counts)
+    length, *counts = (high for _, high in pairs)
+    return Layout(
+        len(payload), tuple(same), (places[1], places[1] + length), places[3], (counts[0], counts[1], counts[2])
+    )

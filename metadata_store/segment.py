@@ -8,8 +8,9 @@ import weakref
 from pathlib import Path
 
 from . import framing, layout, locks
-from .codec import Schema, encode
+from .codec import Schema
 from .record import Record
+from .template import Encoder
 
 
 class TakenError(OSError):
@@ -46,10 +47,12 @@ class SegmentWriter:
         self.schemas: dict[Schema, int] = {}
         self.sequence = self.position = self.synced = self.written = 0
         self.failed = False
+        self._encoder = Encoder()
         self.pid = os.getpid()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o666)
         self.drop = weakref.finalize(self, os.close, self._descriptor)
+        locks.not_for_children(self)
         # between the two lines above and below a compaction may have taken the empty file away
         held = locks.hold_file(self._descriptor)
         try:
@@ -61,6 +64,10 @@ class SegmentWriter:
             raise TakenError(f"{self.name} was taken by a compaction before it was written")
         if durable:
             layout.sync_directory(folder)
+
+    def leave(self) -> None:
+        """Leave the segment to the parent process."""
+        self.drop()
 
     @classmethod
     def open(cls, folder: Path, *, durable: bool) -> SegmentWriter:
@@ -96,7 +103,7 @@ class SegmentWriter:
                 for _ in range(2):
                     pieces += [framing.pack(b"S", self.number, sequence, text), text]
                     sequence, offset = sequence + 1, offset + framing.HEADER + len(text)
-            payload = encode(record, schema, number, stamp)
+            payload = self._encoder.encode(record, schema, number, stamp)
             pieces += [framing.pack(b"R", self.number, sequence, payload), payload]
             length = framing.HEADER + len(payload)
             places.append((sequence, offset, length))

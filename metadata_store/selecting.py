@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,10 @@ def select(
         owners += [code] * len(places.hot)
         for part, card, dropped in places.cold:
             wanted.setdefault(part.note.id, (part, []))[1].append((card.start, card.rows, code, dropped))
-    parts = [_cold_keys(part, sorted(rows, key=lambda row: row[:2]), kinds, long) for part, rows in wanted.values()]
+    parts = [_cold_keys(part, sorted(rows, key=lambda row: row[:2]), long) for part, rows in wanted.values()]
     at = np.zeros(len(entries), np.int64)
     blocks = _hot_blocks(log.reader, entries, at)
-    keys = [key for key, _ in parts] + [_hot_keys(entries, owners, at)]
+    keys = [key for key, *_ in parts] + [_hot_keys(entries, owners, at)]
     run_of, loop, index, at, event, stamp = (np.concatenate(column) for column in zip(*keys, strict=True))
     later = (run_of[1:] > run_of[:-1]) | ((run_of[1:] == run_of[:-1]) & (stamp[1:] >= stamp[:-1]))
     sort = np.arange(len(run_of)) if later.all() else np.lexsort((stamp, run_of))
@@ -53,11 +54,11 @@ def select(
     position[sort] = np.arange(len(sort))
     sources: list[tables.Source] = []
     start = 0
-    for (key, table), (part, _) in zip(parts, wanted.values(), strict=True):
-        sources += _cold_sources(part, table, position[start : start + len(key[0])], kinds)
+    for (key, rows, schemas), (part, _) in zip(parts, wanted.values(), strict=True):
+        sources.append(PartRows(part, rows, position[start : start + len(key[0])], schemas))
         start += len(key[0])
-    for schema, rows, *values in blocks:
-        sources.append(tables.Block(schema, position[start + rows], *values))
+    for schema, places, *values in blocks:
+        sources.append(tables.Block(schema, position[start + places], *values))
     return tables.Selection(list(runs), run_of[sort], loop[sort], index[sort], at[sort], event[sort]), sources
 
 
@@ -81,56 +82,93 @@ def _hot_blocks(reader: reading.Reader, entries: list[Entry], at: np.ndarray) ->
 
 
 def _cold_keys(
-    part: Part, wanted: list[tuple[int, int, int, frozenset[int]]], kinds: dict[str, str], long: bool
-) -> tuple[list[np.ndarray], pa.Table]:
-    """Return the keys of rows of a part, and a table of their values; rows that cannot be read are left out."""
+    part: Part, wanted: list[tuple[int, int, int, frozenset[int]]], long: bool
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Return the keys of rows of a part, the rows, and their schemas; those that cannot be read are left out."""
     rows = np.concatenate([np.arange(start, start + count) for start, count, _, _ in wanted])
     owners = np.repeat([code for _, _, code, _ in wanted], [count for _, count, _, _ in wanted])
     dropped = [row for *_, own in wanted for row in own]
     if dropped:
         keep = ~np.isin(rows, dropped)
         rows, owners = rows[keep], owners[keep]
-    names = ["loop", "stamp", "schema"]
-    names += ["index", "at", "event"] if long else []
-    names += ["payload"] if part.has_payloads else []
-    names += [cold.column_of(name) for name in part.kinds if name in kinds]
-    kept, table = part.scan(rows, names)
-    count = len(table)
-    nothing = np.zeros(count, np.int64)
+    kept, table = part.scan(rows, ["loop", "stamp", "schema", *(["index", "at", "event"] if long else [])])
+    nothing = np.zeros(len(table), np.int64)
     keys = [
         owners[kept],
         table.column("loop").to_numpy(),
         table.column("index").to_numpy() if long else nothing,
         table.column("at").to_numpy() if long else nothing,
-        table.column("event").to_numpy() if long else np.zeros(count, object),
+        table.column("event").to_numpy() if long else np.zeros(len(table), object),
         table.column("stamp").to_numpy(),
     ]
-    return keys, table
+    return keys, rows[kept], table.column("schema").to_numpy()
 
 
-def _cold_sources(part: Part, table: pa.Table, order: np.ndarray, kinds: dict[str, str]) -> list[tables.Source]:
-    """Return the values of rows of a part; those that kept their payload are decoded."""
-    columns: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
-    for name, kind in part.kinds.items():
-        if name not in kinds:
-            continue
-        column = table.column(cold.column_of(name))
-        valid = column.is_valid().to_numpy() if column.null_count else None
-        if kind not in (FLOAT, TEXT):
-            column = column.cast(pa.int64()) if kind == BOOL else column
-            column = column.fill_null(0) if valid is not None else column
-        values = column.to_numpy(zero_copy_only=False)
-        columns[name] = (values.astype(np.float64) if kinds[name] == FLOAT != kind else values), valid
-    schemas = table.column("schema").to_numpy()
-    names = [schema.names for schema in part.schemas]
-    sources: list[tables.Source] = [tables.Columns(order, columns, names, schemas)]
-    if part.has_payloads:
-        payloads = table.column("payload").combine_chunks()
+@dataclass
+class PartRows:
+    """The scalars of N rows of a part, read one row group after the other when they are asked for.
+
+    Parameters
+    ----------
+    part : the part.
+    rows : i8[N], ascending.
+    order : i8[N], position of each in the whole selection.
+    schemas : i4[N], number of the schema of each.
+    """
+
+    part: Part
+    rows: np.ndarray
+    order: np.ndarray
+    schemas: np.ndarray
+
+    def __post_init__(self) -> None:
+        self._last: tuple[str, np.ndarray] | None = None
+
+    def pieces(self, kinds: dict[str, str]) -> Iterator[tables.Piece]:
+        """Yield the values of each name wanted, in pieces; see `tables.Source`."""
+        part = self.part
+        wanted = {name: kind for name, kind in part.kinds.items() if name in kinds}
+        names = [cold.column_of(name) for name in wanted] + (["payload"] if part.has_payloads else [])
+        if not names:
+            return
+        for places, table in part.walk(self.rows, names):
+            order, schemas = self.order[places], self.schemas[places]
+            sort = np.argsort(order) if (order[1:] < order[:-1]).any() else None
+            for name, kind in wanted.items():
+                values, valid = _values(table.column(cold.column_of(name)), kind)
+                chosen: Any = slice(None) if sort is None else sort
+                if valid is not None:
+                    chosen = np.flatnonzero(valid) if sort is None else sort[valid[sort]]
+                self._last = name, schemas[chosen]
+                values = values.astype(np.float64) if kinds[name] == FLOAT != kind else values
+                yield name, order[chosen], values[chosen]
+            if part.has_payloads:
+                yield from self._decoded(table.column("payload").combine_chunks(), order, schemas, kinds)
+
+    def slots(self, name: str) -> np.ndarray:
+        """Return the place of a name in each record of the piece yielded last; see `tables.Source`."""
+        schemas = self._last[1] if self._last is not None and self._last[0] == name else np.zeros(0, np.int64)
+        places = [schema.names.index(name) if name in schema.names else 0 for schema in self.part.schemas]
+        return np.array(places, np.int64)[schemas]
+
+    def _decoded(
+        self, payloads: pa.Array, order: np.ndarray, schemas: np.ndarray, kinds: dict[str, str]
+    ) -> Iterator[tables.Piece]:
+        """Yield the values of records that kept their payload."""
         there = payloads.is_valid().to_numpy(zero_copy_only=False)
         for number in np.unique(schemas[there]).tolist():
             rows = np.flatnonzero(there & (schemas == number))
             decoded = codec.read_table([memoryview(payloads[row].as_buffer()) for row in rows.tolist()])
-            sources.append(
-                tables.Block(part.schemas[number], order[rows], *codec.scalars(part.schemas[number], decoded))
-            )
-    return sources
+            schema = self.part.schemas[number]
+            for piece in tables.Block(schema, order[rows], *codec.scalars(schema, decoded)).pieces(kinds):
+                self._last = piece[0], np.full(len(rows), number)
+                yield piece
+
+
+def _values(column: pa.ChunkedArray, kind: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the values of a column, and where there are any (None: everywhere)."""
+    valid = column.is_valid().to_numpy() if column.null_count else None
+    if kind not in (FLOAT, TEXT):
+        column = column.cast(pa.int64()) if kind == BOOL else column
+        column = column.fill_null(0) if valid is not None else column
+    return column.to_numpy(), valid

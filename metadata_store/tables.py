@@ -30,7 +30,7 @@ class Source(Protocol):
         ...
 
     def slots(self, name: str) -> np.ndarray:
-        """Return the place of a name in each of the records that `pieces` gives for it, i8[K]."""
+        """Return the place of a name in each record of the piece that was yielded for it last, i8[K]."""
         ...
 
 
@@ -74,48 +74,6 @@ class Block:
     def slots(self, name: str) -> np.ndarray:
         """Return the place of a name in each record; see `Source.slots`."""
         return np.full(len(self.order), self.schema.names.index(name), np.int64)
-
-
-@dataclass
-class Columns:
-    """The scalars of N records of any schemas, a column for each name.
-
-    Parameters
-    ----------
-    order : i8[N], position of each record in the whole selection.
-    columns : values of each name, and where there is one (None: everywhere).
-    names : those of the records of each schema.
-    schemas : i4[N], the number of the schema of each record.
-    """
-
-    order: np.ndarray
-    columns: dict[str, tuple[np.ndarray, np.ndarray | None]]
-    names: list[tuple[str, ...]]
-    schemas: np.ndarray
-
-    def __post_init__(self) -> None:
-        self._sort = np.argsort(self.order) if (self.order[1:] < self.order[:-1]).any() else None
-        if self._sort is not None:
-            self.order, self.schemas = self.order[self._sort], self.schemas[self._sort]
-
-    def pieces(self, kinds: dict[str, str]) -> Iterator[Piece]:
-        """Yield the values of each name wanted; see `Source.pieces`."""
-        for name, (values, valid) in self.columns.items():
-            if name in kinds:
-                if self._sort is not None:
-                    values = values[self._sort]
-                rows = self._rows(valid)
-                yield name, self.order[rows], values[rows]
-
-    def slots(self, name: str) -> np.ndarray:
-        """Return the place of a name in each record; see `Source.slots`."""
-        places = [names.index(name) if name in names else 0 for names in self.names]
-        return np.array(places, np.int64)[self.schemas[self._rows(self.columns[name][1])]]
-
-    def _rows(self, valid: np.ndarray | None) -> np.ndarray | slice:
-        if valid is None:
-            return slice(None)
-        return np.flatnonzero(valid if self._sort is None else valid[self._sort])
 
 
 @dataclass
@@ -212,41 +170,66 @@ def wide(selection: Selection, sources: Sequence[Source], kinds: dict[str, str])
     import pandas as pd
 
     rows, row_of = _rows(selection)
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for source in sources:
-        for name, order, values in source.pieces(kinds):
-            found.setdefault(name, []).append((order, values))
-    identity = len(rows) == len(row_of) and bool((row_of == np.arange(len(rows))).all())
-    # one matrix, a row for each name: columns of the frame are contiguous
-    floats = np.empty((sum(kind == FLOAT for kind in kinds.values()), len(rows)))
-    data: dict[str, Any] = {}
-    used = 0
-    for name, kind in kinds.items():
-        order, values = _joined(found.get(name, []), len(row_of), kind)
-        if kind == FLOAT:
-            column = floats[used]
-            used += 1
-            if len(order) == len(rows) and identity:
-                column[:] = values
-            else:
-                column[:] = np.nan
-                # where several events of a loop carry a name, the later one is written later
-                column[row_of[order]] = values
-            data[name] = column
-            continue
-        there, missing = np.zeros(len(rows), object if kind == TEXT else np.int64), np.ones(len(rows), bool)
-        there[row_of[order]] = values
-        missing[row_of[order]] = False
-        if kind == INT:
-            data[name] = pd.arrays.IntegerArray(there, missing)
-        elif kind == BOOL:
-            data[name] = pd.arrays.BooleanArray(there.astype(bool), missing)
-        else:
-            there[missing] = None
-            data[name] = pd.array(there.tolist(), dtype="string")
+    columns = {name: _Column(kind, len(rows)) for name, kind in kinds.items()}
+    if len(rows) == len(row_of):
+        # every record has a row of its own: nothing can overwrite anything
+        for source in sources:
+            for name, order, values in source.pieces(kinds):
+                columns[name].put(row_of[order], values)
+    else:
+        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for source in sources:
+            for name, order, values in source.pieces(kinds):
+                found.setdefault(name, []).append((order, values))
+        for name, parts in found.items():
+            # where several events of a loop carry a name, the later one is written later
+            order, values = _joined(parts, len(row_of), kinds[name])
+            columns[name].put(row_of[order], values)
+    data = {name: column.array() for name, column in columns.items()}
     runs = np.array(selection.names, object)[selection.run[rows]]
     index = pd.MultiIndex.from_arrays([runs, selection.loop[rows]], names=["run", "loop"])
-    return pd.DataFrame(data, index=index, copy=False)
+    # names are text, also where there are none
+    return pd.DataFrame(data, index=index, columns=pd.Index(list(data), dtype="str"), copy=False)
+
+
+class _Column:
+    """A column of a wide table in the making.
+
+    Parameters
+    ----------
+    kind : of its name.
+    count : rows.
+    """
+
+    def __init__(self, kind: str, count: int) -> None:
+        self.kind = kind
+        dtype: Any = {FLOAT: np.float64, TEXT: object}.get(kind, np.int64)
+        self.values = np.full(count, np.nan) if kind == FLOAT else np.zeros(count, dtype)
+        self.missing = None if kind == FLOAT else np.ones(count, bool)
+
+    def put(self, rows: np.ndarray, values: np.ndarray) -> None:
+        """Write values into rows; of a row that is there twice the last one counts."""
+        if not len(rows):
+            return
+        # a stretch of rows is copied as one
+        stretch = rows[-1] - rows[0] + 1 == len(rows) and bool((rows[1:] > rows[:-1]).all())
+        where: Any = slice(int(rows[0]), int(rows[-1]) + 1) if stretch else rows
+        self.values[where] = values
+        if self.missing is not None:
+            self.missing[where] = False
+
+    def array(self) -> Any:
+        """Return the column as pandas keeps it."""
+        import pandas as pd
+
+        if self.missing is None:
+            return self.values
+        if self.kind == INT:
+            return pd.arrays.IntegerArray(self.values, self.missing)
+        if self.kind == BOOL:
+            return pd.arrays.BooleanArray(self.values.astype(bool), self.missing)
+        self.values[self.missing] = None
+        return pd.array(self.values.tolist(), dtype="string")
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray]], count: int, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from metaal.cli.printing import plain, print_json
-from metaal.progress import bar
+from metaal.progress import watched
 
 StorePath = Annotated[str, typer.Argument(metavar="STORE", help="Directory or URL of a store.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -18,12 +18,8 @@ def compact(store: StorePath, json: Json = False) -> None:
     """Turn finished segments into Parquet: smaller, quick to read, open to DuckDB, polars and pandas."""
     from metadata_store import open_store
 
-    update, stop = bar("compact", 1)
-    try:
-        with open_store(store, create=False) as opened:
-            done = opened.compact(progress=lambda count, total: update(count, "records", total=total))
-    finally:
-        stop()
+    with open_store(store, create=False) as opened, watched("compact", "records") as progress:
+        done = opened.compact(progress=progress)
     if json:
         print_json(asdict(done))
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -10,48 +11,32 @@ import typer
 from metaal.cli.arrays import as_array, as_list, read_array, read_json, read_labels, read_npz
 from metaal.cli.printing import print_json, print_table
 from metaal.errors import InputError
-from metaal.journal import Journal
+from metaal.journal import Journal, split
 from metaal.policies import read_policy
 from metaal.run import Run
 from strategy_zoo.view import AXES
+
+if TYPE_CHECKING:
+    from metadata_store import Store
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="store/name, such as runs/tickets")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = typer.Option(metavar="FILE", help=".npy, .csv, .parquet or .json")
 MATRICES = tuple(name for name, axes in AXES.items() if len(axes) > 1)
 OUTPUTS = tuple(AXES)
+SHOWN = 6  # series of a run that metaal did not begin
 
 
 def runs(store: Annotated[str, typer.Argument(help="Directory of a store.")] = "runs", json: Json = False) -> None:
     """List the runs of a store."""
     from metadata_store import open_store
 
-    lines = []
     with open_store(store, create=False) as opened:
-        for name in opened.runs():
-            journal = Journal(name, opened)
-            try:
-                journal.replay()
-            except InputError:  # imported, or somebody's own records: there are loops, but no queries
-                loops = {record.loop for record in opened.records(name)}
-                lines.append(
-                    {"run": name, "task": "", "policy": "", "loops": len(loops), "labels": 0, "pending": 0}
-                    | {"state": "not begun by metaal"}
-                )
-                continue
-            state = journal.state
-            begin = state.begin.values if state.begin is not None else {}
-            lines.append(
-                {
-                    "run": name,
-                    "task": begin.get("run.task", ""),
-                    "policy": begin.get("run.policy", ""),
-                    "loops": len(state.asks),
-                    "labels": len(state.labels),
-                    "pending": len(state.waiting),
-                    "state": "ended" if state.ended else "waiting for labels" if state.waiting else "open",
-                }
-            )
+        # one table for all runs: of those that metaal did not begin, nothing more is read
+        keys = opened.frame(["run.seed*"]).reset_index()
+        loops = keys.groupby("run", sort=False)["loop"].size()
+        own = set(keys.loc[keys["run.seed"].notna(), "run"]) if "run.seed" in keys else set()
+        lines = [_line(opened, name) if name in own else _foreign(name, int(loops[name])) for name in opened.runs()]
     if json:
         print_json(lines)
     elif lines:
@@ -60,8 +45,32 @@ def runs(store: Annotated[str, typer.Argument(help="Directory of a store.")] = "
         print(f"no runs in {store}")
 
 
+def _foreign(name: str, loops: int) -> dict[str, Any]:
+    """The line of a run that was imported, or that somebody wrote: there are loops, but no queries."""
+    nothing = {"task": "", "policy": "", "loops": loops, "labels": 0, "pending": 0}
+    return {"run": name, **nothing, "state": "not begun by metaal"}
+
+
+def _line(store: Store, name: str) -> dict[str, Any]:
+    journal = Journal(name, store)
+    journal.replay()
+    state = journal.state
+    begin = state.begin.values if state.begin is not None else {}
+    return {
+        "run": name,
+        "task": begin.get("run.task", ""),
+        "policy": begin.get("run.policy", ""),
+        "loops": len(state.asks),
+        "labels": len(state.labels),
+        "pending": len(state.waiting),
+        "state": "ended" if state.ended else "waiting for labels" if state.waiting else "open",
+    }
+
+
 def show(run: RunPath, json: Json = False) -> None:
     """Show one run loop by loop: what was asked, why, and what came of it."""
+    if _show_foreign(run, json):
+        return
     opened = _existing(run)
     with opened:
         history = opened.history
@@ -81,6 +90,32 @@ def show(run: RunPath, json: Json = False) -> None:
         print_table(["loop", "action", "labels", "asked", "margin", "batch accuracy", "score", "why"], rows, fold="why")
         if opened.pending is not None:
             print(f"\nwaiting for labels: {', '.join(map(str, opened.pending.ids.tolist()))}")
+
+
+def _show_foreign(run: str, json: bool) -> bool:
+    """Print the series of a run that metaal did not begin; return whether it was one."""
+    from metadata_store import open_store
+
+    folder, name = split(run, None)
+    if not Path(folder).is_dir():
+        return False
+    with open_store(folder, create=False) as store:
+        if name not in store.runs():
+            return False
+        frame = store.frame(runs=name).droplevel("run")
+        if "run.seed" in frame and frame["run.seed"].notna().any():
+            return False
+        frame = frame.dropna(axis=1, how="all")
+    if json:
+        print_json({"run": name, "loops": frame.index.tolist(), "series": {str(c): frame[c].tolist() for c in frame}})
+        return True
+    print(f"{name}: {len(frame)} loops, not begun by metaal\n")
+    shown = list(frame)[:SHOWN]
+    lines = [[loop, *row] for loop, row in zip(frame.index.tolist(), frame[shown].to_numpy().tolist(), strict=True)]
+    print_table(["loop", *map(str, shown)], lines)
+    if len(shown) < frame.shape[1]:
+        print(f"\nand {frame.shape[1] - len(shown)} other series; --json shows all of them")
+    return True
 
 
 def ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from metaal.cli.printing import print_json
 from metaal.errors import InputError
+from metaal.progress import watched
 
 StorePath = Annotated[str, typer.Argument(metavar="STORE", help="Directory of a store.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -21,8 +23,8 @@ def verify(store: StorePath, json: Json = False) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StoreWarning)  # the report says it better
-        with open_store(store, create=False) as opened:
-            report = opened.verify()
+        with open_store(store, create=False) as opened, watched("verify", "pieces") as progress:
+            report = opened.verify(progress=progress)
     if not report.ok:
         typer.echo(f"everything whole can be read; metaal repair {store} takes the damaged bytes aside", err=True)
     _tell(report, json)
@@ -34,35 +36,75 @@ def repair(store: StorePath, json: Json = False) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StoreWarning)
-        with open_store(store, create=False) as opened:
-            report = opened.repair()
+        with open_store(store, create=False) as opened, watched("repair", "pieces") as progress:
+            report = opened.repair(progress=progress)
     _tell(report, json)
 
 
 def export(
     store: StorePath,
-    file: Annotated[str, typer.Argument(metavar="FILE", help=".jsonl, .csv or .parquet; replaced if it is there.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="A file (.jsonl, .csv, .parquet), MLflow's tracking URI, or the folder of a table."
+        ),
+    ],
     format: Annotated[
-        str | None, typer.Option(help="jsonl (all, without loss), csv or parquet; default: by the suffix.")
+        str | None,
+        typer.Option(
+            help="jsonl (all, without loss), csv, parquet; default: by the suffix. mlflow, delta or iceberg: see the "
+            "guide to interchange."
+        ),
     ] = None,
-    long: Annotated[bool, typer.Option("--long", help="A row for each value, not for each loop.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="Of a table: a row for each value, not for each loop.")] = False,
     run: Annotated[list[str] | None, typer.Option(help="Only this run; repeatable.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Only this statistic, or pool.*; repeatable.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Of MLflow; default: metaal.")] = None,
+    table: Annotated[str | None, typer.Option(help="Of Iceberg; default: metaal.records.")] = None,
+    privacy: Annotated[str | None, typer.Option(metavar="LEVEL", help="Share as L1, L2 or L3; see the guide.")] = None,
+    key_file: Annotated[str | None, typer.Option(metavar="FILE", help="The key of L2.")] = None,
     json: Json = False,
 ) -> None:
-    """Write a store into one file: JSONL holds everything, CSV and Parquet the scalars by run and loop."""
+    """Write a store into a file, into MLflow, or as a table of Delta Lake or Iceberg without copying."""
     from metadata_store import interchange, open_store
 
-    with open_store(store, create=False) as opened:
-        count = interchange.export(opened, file, format, runs=run, names=name, long=long)
+    kind = format if format in PROGRAMS else "file"
+    given = {"--long": long, "--name": name, "--run": run, "--experiment": experiment, "--table": table}
+    _only(kind, EXPORTS, {**given, "--privacy": privacy, "--key-file": key_file})
+    done: Any
+    with open_store(store, create=False) as opened, watched("export", "") as progress:
+        source = _shared(opened, privacy, key_file, run) if privacy else opened
+        if kind == "mlflow":
+            _quiet_mlflow()
+            options = {"experiment": experiment} if experiment else {}
+            done = interchange.export_mlflow(source, target, runs=run, progress=progress, **options)
+            said = f"{done.records} records of {done.runs} runs in {target}, {done.new} of them new"
+        elif kind == "delta":
+            done = interchange.export_delta(opened, target, progress=progress)
+            said = f"{target} is version {done.version}: {done.rows} rows, +{done.added} -{done.removed} files"
+        elif kind == "iceberg":
+            options = {"table": table} if table else {}
+            done = interchange.export_iceberg(opened, target, progress=progress, **options)
+            said = f"{target} has {done.version} snapshots: {done.rows} rows, +{done.added} -{done.removed} files"
+        else:
+            count = interchange.export(source, target, format, runs=run, names=name, long=long, progress=progress)
+            said = f"{count} rows in {target}"
+            done = None
+    if waiting := getattr(done, "waiting", None):
+        typer.echo(f"{waiting} records wait: another process is still writing them; export again", err=True)
     if json:
-        print_json({"file": file, "rows": count})
+        print_json({"file": target, "rows": count} if done is None else {"target": target, **done._asdict()})
     else:
-        print(f"{count} rows in {file}")
+        print(said)
 
 
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help=".jsonl of metaal export; or a .csv or .parquet log.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help=".jsonl of metaal export; a .csv or .parquet log; or what --format says."
+        ),
+    ],
     store: StorePath,
     run_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a table: names the run.")] = None,
     loop_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a table: numbers its loop.")] = None,
@@ -75,41 +117,135 @@ def import_(
     text: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Text even where it looks like a number; repeatable.")
     ] = None,
-    format: Annotated[str | None, typer.Option(help="jsonl, csv or parquet; default: by the suffix.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="jsonl, csv, parquet; default: by the suffix. mlflow (SOURCE is its tracking URI), optuna (a "
+            "journal), labelbench."
+        ),
+    ] = None,
+    experiment: Annotated[list[str] | None, typer.Option(help="Of MLflow; default: all; repeatable.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Of MLflow: deleted runs too.")] = False,
     json: Json = False,
 ) -> None:
     """Load records into a store, made if there is none; the same call again only adds what is missing."""
-    from metaal.statistics import STATISTICS, describe
+    from metaal.statistics import STATISTICS
     from metadata_store import interchange, open_store
     from metadata_store.interchange.exporting import format_of
 
-    if not Path(file).is_file():
-        raise InputError(f"{file}: no such file")
-    table = format_of(Path(file), format) != "jsonl"
-    if not table and (run_column or loop_column or map or text):
+    if format != "mlflow" and not Path(source).is_file():
+        raise InputError(f"{source}: no such file")
+    kind = format if format in PROGRAMS else "table" if format_of(Path(source), format) != "jsonl" else "jsonl"
+    places = {"--run-column": run_column, "--loop-column": loop_column, "--map": map, "--text": text}
+    if kind == "jsonl" and any(places.values()):
         raise typer.BadParameter("JSONL has runs, loops and names of its own; leave the columns out")
-    if table and not (run_column and loop_column):
+    _only(kind, IMPORTS, {**places, "--experiment": experiment, "--deleted": deleted})
+    if kind == "table" and not (run_column and loop_column):
         raise typer.BadParameter("a table needs --run-column COLUMN and --loop-column COLUMN")
+    columns = _columns(map or [])
+    loaded: Any
+    with open_store(store) as opened, watched("import", "") as progress:
+        if kind == "mlflow":
+            _quiet_mlflow()
+            loaded = interchange.load_mlflow(
+                source,
+                opened,
+                experiments=experiment,
+                columns=columns,
+                text=text or (),
+                deleted=deleted,
+                progress=progress,
+            )
+        elif kind == "optuna":
+            loaded = interchange.load_optuna(source, opened, columns=columns)
+        elif kind == "labelbench":
+            loaded = interchange.load_labelbench(source, opened)
+        elif kind == "table" and run_column and loop_column:
+            names = {"run": run_column, "loop": loop_column}
+            loaded = interchange.load_table(
+                source,
+                opened,
+                **names,
+                columns=columns,
+                text=text or (),
+                known=STATISTICS.keys(),
+                format=format,
+                progress=progress,
+            )
+        else:
+            loaded = interchange.load(source, opened, progress=progress)
+    found = loaded._asdict()
+    for place in found.get("torn", ()):
+        typer.echo(f"line {place.line}, byte {place.offset}: {len(place.data)} torn bytes, {place.note}", err=True)
+    for problem in found.get("problems", ()):
+        typer.echo(problem, err=True)
+    if json:
+        if "torn" in found:
+            found["torn"] = [{**t._asdict(), "data": t.data.decode("ascii", "backslashreplace")} for t in loaded.torn]
+        print_json(found)
+    else:
+        print(f"{loaded.read} records in {source}, {loaded.new} of them new in {store}")
+
+
+PROGRAMS = ("mlflow", "delta", "iceberg", "optuna", "labelbench")
+EXPORTS = {
+    "file": {"--long", "--name", "--run", "--privacy", "--key-file"},
+    "mlflow": {"--run", "--experiment", "--privacy", "--key-file"},
+    "delta": set[str](),
+    "iceberg": {"--table"},
+}
+IMPORTS = {
+    "jsonl": set[str](),
+    "table": {"--run-column", "--loop-column", "--map", "--text"},
+    "mlflow": {"--map", "--text", "--experiment", "--deleted"},
+    "optuna": {"--map"},
+    "labelbench": set[str](),
+}
+
+
+def _only(kind: str, allowed: dict[str, set[str]], given: dict[str, Any]) -> None:
+    """Refuse options that a format does not have: they would silently do nothing."""
+    if kind not in allowed:
+        raise typer.BadParameter(f"--format {kind} goes the other way; here it is one of {', '.join(allowed)}")
+    strange = [option for option, value in given.items() if value and option not in allowed[kind]]
+    if strange:
+        has = ", ".join(sorted(allowed[kind])) or "none of these options"
+        raise typer.BadParameter(f"{strange[0]} means nothing for {kind}, which takes {has}")
+
+
+def _columns(pairs: list[str]) -> dict[str, str | None]:
+    """Return what --map says."""
+    from metaal.statistics import describe
+
     columns: dict[str, str | None] = {}
-    for pair in map or []:
+    for pair in pairs:
         column, sign, name = pair.rpartition("=")
         if not sign or not column:
             raise typer.BadParameter(f"--map {pair}: expected column=name, such as acc=score.value, or column=")
         if column in columns:
             raise typer.BadParameter(f"--map {pair}: column {column!r} is mapped twice")
         columns[column] = describe(name).name if name else None
-    with open_store(store) as opened:
-        if table and run_column and loop_column:
-            names = {"run": run_column, "loop": loop_column}
-            loaded = interchange.load_table(
-                file, opened, **names, columns=columns, text=text or (), known=STATISTICS.keys(), format=format
-            )
-        else:
-            loaded = interchange.load(file, opened)
-    if json:
-        print_json(loaded._asdict())
-    else:
-        print(f"{loaded.read} records in {file}, {loaded.new} of them new in {store}")
+    return columns
+
+
+def _shared(opened: Any, level: str, key_file: str | None, runs: list[str] | None) -> Any:
+    """Return a store as a privacy level shows it."""
+    from metaal.privacy import RULES
+    from metadata_store.privacy import Privacy, private
+    from metadata_store.privacy.sharing import Shared
+
+    try:
+        key = Path(key_file).read_bytes().strip() if key_file else None
+    except OSError as error:
+        raise InputError(f"{key_file}: the key cannot be read: {error}") from error
+    return Shared(private(opened), Privacy(level, key=key, rules=RULES), runs)  # type: ignore[arg-type]
+
+
+def _quiet_mlflow() -> None:
+    """Keep MLflow to the tracking URI: it would report its use to its makers, and its set-up to the terminal."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def _tell(report: Any, json: bool) -> None:

@@ -14,10 +14,12 @@ from ..codec import Schema
 from ..errors import DamagedError
 from ..index import Entry
 from ..log import Log
+from ..object_files import closing
 from . import columns
 from . import manifest as manifests
-from .manifest import PartNote
-from .part import Card, Part, guard_name
+from .manifest import PartNote, part_id
+from .parquet import guard_name
+from .part import Card, Part
 from .writing import PartWriter
 
 Progress = Callable[[int, int], None]
@@ -90,19 +92,23 @@ def compact(
     keep = [part.note for part in log.parts if part not in parts]
     writer: PartWriter | None = None
     made: list[PartNote] = []
+    late = False
     try:
         if total:
-            writer = _writer(log, parts, entries)
+            writer = writer_of(log, parts, entries)
             _write(log, writer, parts, entries, total, progress)
             made = [writer.finish()]
-        fresh = manifests.next_of(log.manifest, keep + made, absorbed)
+        fresh = closing(manifests.next_of(log.manifest, keep + made, absorbed), log.reader.segments, names)
+        if writer is not None and 0 < log.files.linger / 2 < manifests.age_of(writer.id):
+            raise OSError("it took so long that others may take its files for those of a dead process")
+        late = log.files.linger > 0
         if not manifests.commit(log.files, fresh):
-            if writer is not None:
+            if writer is not None and not counts(log, writer.id):
                 writer.abandon()
             return None
     except BaseException:
-        # the manifest may have been made although an error came after it: then the files are needed
-        if writer is not None and not _counts(log, writer.id):
+        # the manifest may have been made although an error came after it, or be on its way: then the files are needed
+        if writer is not None and not late and not counts(log, writer.id):
             writer.abandon()
         raise
     clean(log, fresh)
@@ -110,7 +116,7 @@ def compact(
     return Compaction(made[0].rows if made else 0, len(names), len(parts), before, after, tuple(left))
 
 
-def _counts(log: Log, part: str) -> bool:
+def counts(log: Log, part: str) -> bool:
     """Say whether the newest manifest names a part; True when in doubt."""
     try:
         numbers = manifests.numbers(log.files)
@@ -121,62 +127,30 @@ def _counts(log: Log, part: str) -> bool:
 
 def clean(log: Log, manifest: manifests.Manifest) -> None:
     """Remove the segments and files that a manifest made superfluous, and what dead compactors left."""
-    for name in manifest.absorbed:
-        log.files.remove(f"{layout.HOT}/{name}")
-    wanted = {note.name for part in manifest.parts for note in part.files}
-    guards = {guard_name(name) for name in wanted}
-    for folder in (layout.RECORDS, layout.ARRAYS):
+    log.files.remove_all([f"{layout.HOT}/{name}" for name in manifest.absorbed])
+    wanted, before = (
+        {name for part in one.parts for note in part.files for name in (note.name, guard_name(note.name))}
+        for one in (manifest, log.manifest)
+    )
+
+    linger, gone = log.files.linger, []
+    for folder in (layout.RECORDS, layout.ARRAYS, layout.GUARDS):
         for file in log.files.sizes(folder):
-            if f"{folder}/{file}" not in wanted and manifests.part_id(file):
+            name = f"{folder}/{file}"
+            part = part_id(file.partition("-")[2].removesuffix(".guard") if folder == layout.GUARDS else file)
+            # a file that no manifest ever named may be one in the making, where no lock tells
+            if part and name not in wanted and (name in before or not linger or manifests.age_of(part) >= linger):
+                gone.append(name)
+    log.files.remove_all(gone)
+    _sweep(log)
+
+
+def _sweep(log: Log) -> None:
+    """Remove what compactors and repairs left unfinished when they died; only one of them lives, and it is us."""
+    for folder, ends in ((layout.SCRATCH, (".records", ".arrays", ".mended")), (layout.MANIFEST, (".part",))):
+        for file in log.files.sizes(folder):
+            if file.endswith(ends):
                 log.files.remove(f"{folder}/{file}")
-    for file in log.files.sizes(layout.GUARDS):
-        if f"{layout.GUARDS}/{file}" not in guards and not file.startswith("blocks-"):
-            log.files.remove(f"{layout.GUARDS}/{file}")
-
-
-def salvage(log: Log, parts: list[Part], gone: Iterable[str]) -> int:
-    """Replace damaged parts by parts of the rows that can be read, forget others; return the number of rows kept."""
-    writers = [_writer(log, [part], {}) for part in parts]
-    made: list[PartNote] = []
-    try:
-        for part, writer in zip(parts, writers, strict=True):
-            for start, stop in zip(part.records.starts.tolist(), part.records.starts.tolist()[1:], strict=False):
-                table = _recast(part, part.records.rows(start, stop), writer)
-                table, owned = _with_arrays(table, _own_arrays(part, start, stop, 0, lossy=True), writer)
-                if len(table):
-                    writer.add(table, owned)
-            if writer.rows:
-                made.append(writer.finish())
-            else:
-                writer.abandon()
-        names = {part.note.id for part in parts}.union(gone)
-        keep = [note for note in log.manifest.parts if note.id not in names]
-        fresh = manifests.next_of(log.manifest, keep + made, list(log.manifest.absorbed))
-        if not manifests.commit(log.files, fresh):
-            raise DamagedError("another process compacted the store meanwhile; repair it again")
-    except BaseException:
-        for writer in writers:
-            if not _counts(log, writer.id):
-                writer.abandon()
-        raise
-    clean(log, fresh)
-    return sum(note.rows for note in made)
-
-
-def _with_arrays(table: pa.Table, owned: pa.Table, writer: PartWriter) -> tuple[pa.Table, pa.Table]:
-    """Leave out rows some of whose arrays are lost."""
-    schemas = list(writer.numbers)
-    wanted = np.array([len(schema.arrays) for schema in schemas])[table.column("schema").to_numpy()]
-    owners = owned.column("record").to_numpy()
-    there = np.bincount(owners, minlength=len(table)) if len(owners) else np.zeros(len(table), np.int64)
-    keep = np.flatnonzero(there >= wanted)
-    if len(keep) == len(table):
-        return table, owned
-    place = np.full(len(table), -1)
-    place[keep] = np.arange(len(keep))
-    rows = np.flatnonzero(place[owners] >= 0)
-    owned = owned.take(pa.array(rows)).set_column(0, "record", pa.array(place[owners[rows]]))
-    return table.take(pa.array(keep)), owned
 
 
 def mergeable(log: Log, rows: int) -> list[Part]:
@@ -211,7 +185,7 @@ def _entries(log: Log, names: set[str]) -> dict[str, list[Entry]]:
     return {run: sorted(own.values()) for run, own in here.items()}
 
 
-def _writer(log: Log, parts: list[Part], entries: dict[str, list[Entry]]) -> PartWriter:
+def writer_of(log: Log, parts: list[Part], entries: dict[str, list[Entry]]) -> PartWriter:
     firsts: dict[Schema, int] = {}
     for part in parts:
         for schema, first in zip(part.schemas, part.firsts, strict=True):
@@ -237,14 +211,14 @@ def _write(
     progress: Progress | None,
 ) -> None:
     done = 0
-    for group in _groups(writer, parts, entries):
+    for group in _groups(log, writer, parts, entries):
         writer.add(*_tables(log, writer, group))
         done += group.rows
         if progress is not None:
             progress(done, total)
 
 
-def _groups(writer: PartWriter, parts: list[Part], entries: dict[str, list[Entry]]) -> Iterator[Group]:
+def _groups(log: Log, writer: PartWriter, parts: list[Part], entries: dict[str, list[Entry]]) -> Iterator[Group]:
     """Yield groups of about one row group, runs in order of their first record."""
     firsts = {run: listed[0].stamp for run, listed in entries.items()}
     for part in parts:
@@ -256,12 +230,13 @@ def _groups(writer: PartWriter, parts: list[Part], entries: dict[str, list[Entry
         owners = [part for part in parts if run in part.cards]
         hot = entries.get(run, [])
         cards = sorted(((part.cards[run], part) for part in owners), key=lambda pair: pair[0].first)
-        if _apart([card for card, _ in cards], hot):
+        if _apart([card for card, _ in cards], hot) and not (len(cards) + bool(hot) > 1 and _doubled(log, run)):
             # a long run may be split
             pieces: list[tuple[Part, int, int] | Entry] = []
             for card, part in cards:
-                stop = card.start + card.rows
-                pieces += [(part, at, min(at + most, stop)) for at in range(card.start, stop, most)]
+                stop, size = card.start + card.rows, part.array_bytes(card.start, card.start + card.rows)
+                step = max(1, min(most, ARRAY_BYTES * card.rows // max(size, 1)))
+                pieces += [(part, at, min(at + step, stop)) for at in range(card.start, stop, step)]
             for piece in [*pieces, *hot]:
                 _put(group, rank, piece)
                 if group.rows >= most or group.bytes >= ARRAY_BYTES:
@@ -288,17 +263,22 @@ def _put(group: Group, rank: int, piece: tuple[Part, int, int] | Entry) -> None:
     if group.cold and group.cold[-1][:2] == (rank, part) and group.cold[-1][3] == start:
         start = group.cold.pop()[2]
     group.cold.append((rank, part, start, stop))
-    arrays = part.note.arrays.bytes if part.note.arrays else 0
     group.rows += stop - piece[1]
-    group.bytes += (stop - piece[1]) * arrays // max(part.note.rows, 1)
+    group.bytes += part.array_bytes(piece[1], stop)
 
 
 def _apart(cards: list[Card], hot: list[Entry]) -> bool:
-    """Say whether the stretches of a run follow each other in time, so that no record can be in two of them."""
+    """Say whether the stretches of a run follow each other in time, so that they need not be sorted."""
     ends = [(card.first, card.last) for card in cards]
     if hot:
         ends.append((hot[0].stamp, hot[-1].stamp))
     return all(one[1] < other[0] for one, other in itertools.pairwise(ends))
+
+
+def _doubled(log: Log, run: str) -> bool:
+    """Say whether a key of a run is there twice, as it can be where the system has no locks."""
+    places = log.places(run)
+    return any(dropped for *_, dropped in places.cold) or len(places.hot) < log.index.count(run)
 
 
 def _tables(log: Log, writer: PartWriter, group: Group) -> tuple[pa.Table, pa.Table]:
@@ -306,11 +286,11 @@ def _tables(log: Log, writer: PartWriter, group: Group) -> tuple[pa.Table, pa.Ta
     tables, arrays, ranks = [], [], []
     rows = 0
     for rank, part, start, stop in group.cold:
-        table = _recast(part, part.records.rows(start, stop), writer)
+        table = recast(part, part.records.rows(start, stop), writer)
         if len(table) < stop - start:
             raise DamagedError(f"{part.note.records.name} has damaged rows; repair the store, then compact it")
         tables.append(table)
-        arrays.append(_own_arrays(part, start, stop, rows))
+        arrays.append(own_arrays(part, start, stop, rows))
         ranks.append(np.full(len(table), rank))
         rows += len(table)
     if group.hot:
@@ -348,7 +328,7 @@ def _first_of_key(records: pa.Table, rank: np.ndarray, order: np.ndarray) -> np.
     return keep
 
 
-def _recast(part: Part, table: pa.Table, writer: PartWriter) -> pa.Table:
+def recast(part: Part, table: pa.Table, writer: PartWriter) -> pa.Table:
     """Return rows of an older part with the columns and schema numbers of the new one."""
     mapping = np.array([writer.numbers[schema] for schema in part.schemas], np.int32)
     found = {name: table.column(name) for name in table.column_names}
@@ -358,7 +338,7 @@ def _recast(part: Part, table: pa.Table, writer: PartWriter) -> pa.Table:
     )
 
 
-def _own_arrays(part: Part, start: int, stop: int, shift: int, *, lossy: bool = False) -> pa.Table:
+def own_arrays(part: Part, start: int, stop: int, shift: int, *, lossy: bool = False) -> pa.Table:
     """Return the arrays of some rows of a part, `record` counting from `shift`; damage is an error unless lossy."""
     try:
         arrays = part.arrays

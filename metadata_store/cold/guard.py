@@ -25,7 +25,7 @@ from ..errors import DamagedError
 
 MAGIC = b"MSG\x1e"
 VERSION = 1
-LARGEST, SMALLEST = 2**16, 2**9
+LARGEST, SMALLEST = 2**16, 2**12  # a disk loses 4 KiB at a time
 WIDTH = 64  # blocks in a stripe, at most
 AT_ONCE = 2**23
 
@@ -42,7 +42,7 @@ class Guard:
     Parameters
     ----------
     size : bytes of the file.
-    block : bytes of a block, a power of two from 512 to 65,536.
+    block : bytes of a block, a power of two from 4,096 to 65,536.
     digest : BLAKE2b of the file, 16 bytes.
     sums : u4[blocks], CRC32 of each block.
     parity : u1[stripes, block]; block b belongs to stripe b modulo stripes; the last one counts as filled with zeros.
@@ -71,7 +71,7 @@ class Guard:
         >>> data = bytes(range(256)) * 10
         >>> guard = Guard.of(lambda start, length: data[start : start + length], len(data))
         >>> guard.block, guard.sums.shape, guard.parity.shape
-        (512, (5,), (1, 512))
+        (4096, (1,), (1, 4096))
         """
         block = LARGEST
         while block > SMALLEST and size < block * WIDTH:

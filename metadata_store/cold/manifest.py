@@ -55,12 +55,16 @@ class Manifest:
     parts : in order of their first record.
     absorbed : segments whose records are in the parts, and that may not have been removed yet.
     at : nanoseconds since 1970 UTC.
+    sealed : in a store of objects, the numbered segments up to this one are closed: void if they come later.
+    left : those of them that count nevertheless, since they could not be absorbed.
     """
 
     number: int = 0
     parts: tuple[PartNote, ...] = ()
     absorbed: tuple[str, ...] = ()
     at: int = 0
+    sealed: int = 0
+    left: tuple[str, ...] = ()
 
     def pack(self) -> bytes:
         """Return a line of JSON and a line with its checksum.
@@ -92,7 +96,15 @@ class Manifest:
                 PartNote(**{**part, **{k: part[k] and FileNote(**part[k]) for k in ("records", "arrays")}})
                 for part in found["parts"]
             ]
-            return cls(int(found["number"]), tuple(parts), tuple(map(str, found["absorbed"])), int(found["at"]))
+            absorbed = tuple(map(str, found["absorbed"]))
+            for part in parts:
+                expected = [f"{folder}/{part.id}.parquet" for folder in (layout.RECORDS, layout.ARRAYS)]
+                if not _ID.fullmatch(part.id) or [note.name for note in part.files] != expected[: len(part.files)]:
+                    raise DamagedError(f"the manifest names the part {part.id!r} with files that cannot be its own")
+            sealed, left = int(found.get("sealed", 0)), tuple(map(str, found.get("left", ())))
+            if not all(layout.segment_number(name) is not None for name in absorbed + left):
+                raise DamagedError("the manifest names segments that cannot be any")
+            return cls(int(found["number"]), tuple(parts), absorbed, int(found["at"]), sealed, left)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedError(f"the manifest has the right checksum but cannot be read: {error}") from error
 
@@ -170,6 +182,17 @@ def next_of(manifest: Manifest, parts: list[PartNote], absorbed: list[str]) -> M
     return replace(
         manifest, number=manifest.number + 1, parts=ordered, absorbed=tuple(sorted(absorbed)), at=time.time_ns()
     )
+
+
+def age_of(part: str) -> float:
+    """Return the age in seconds of a part, which its id tells.
+
+    Examples
+    --------
+    >>> age_of("0000018c2f4a9b00-00000000000000ff") > 0
+    True
+    """
+    return (time.time_ns() - int(part.partition("-")[0], 16)) / 1e9
 
 
 def part_id(name: str) -> str | None:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from .. import codec, layout
+from .. import codec
 from ..checks import Scalar
 from ..codec import Schema
 from ..errors import DamagedError
 from ..files import Files
 from ..record import Record, restored
 from . import columns
-from .guard import CheckedFile, Guard
-from .manifest import FileNote, PartNote
+from .manifest import PartNote
+from .parquet import Parquet, Patience, Warn
 
-Warn = Callable[[str, int, str], None]
+KEY_FIELDS = ["loop", "event", "index", "stamp"]
+KEY_GROUPS = 4
 
 
 class Card(NamedTuple):
@@ -36,142 +36,12 @@ class Card(NamedTuple):
     arrays: int
 
 
-class Parquet:
-    """A finished Parquet file, every byte of which is checked before it is decoded.
+class ArrayGroups(NamedTuple):
+    """The row groups of a file of arrays: the first and last record that has an array in each, and its bytes."""
 
-    Parameters
-    ----------
-    files, note : where it is.
-    warn : called with (file, byte, what) for damage that was mended or that costs rows.
-
-    Raises
-    ------
-    DamagedError : its end is damaged and cannot be restored.
-    FileNotFoundError : it was compacted into another one.
-    """
-
-    def __init__(self, files: Files, note: FileNote, warn: Warn) -> None:
-        self.note = note
-        self._warn = warn
-        self._files = files
-        self.guard = read_guard(files, note, warn)
-        self._source = CheckedFile(self.fetch, self.guard, self._mended)
-        try:
-            self.file = pq.ParquetFile(pa.PythonFile(self._source, mode="r"), pre_buffer=False)
-        except pa.ArrowException as error:
-            raise DamagedError(f"{note.name} cannot be read: {error}") from error
-        meta = self.file.metadata
-        counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
-        self.starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        self.names = self.file.schema_arrow.names
-        self._cached: tuple[int, pa.Table] | None = None
-
-    def fetch(self, start: int, length: int) -> bytes:
-        """Return bytes as they are on disk."""
-        return self._files.fetch(self.note.name, start, length)
-
-    def _mended(self, block: int) -> None:
-        self._warn(self.note.name, self.guard.span(block)[0], "damaged bytes, read from their parity")
-
-    def metadata(self, key: str) -> bytes:
-        """Return what was written into the file's footer under a key."""
-        found: dict[bytes, bytes] = self.file.metadata.metadata or {}
-        return found.get(key.encode(), b"")
-
-    def groups(self, start: int, stop: int) -> range:
-        """Return the numbers of the row groups that hold some rows."""
-        if stop <= start:
-            return range(0)
-        first = int(np.searchsorted(self.starts, start, "right")) - 1
-        return range(first, int(np.searchsorted(self.starts, stop, "left")))
-
-    def read(self, groups: Sequence[int], names: Sequence[str] | None = None) -> list[tuple[int, pa.Table]]:
-        """Return (number, table) of each row group that can be read; damage is warned about.
-
-        Parameters
-        ----------
-        groups : numbers of row groups.
-        names : columns; None for all.
-        """
-        found: list[tuple[int, pa.Table]] = []
-        self._hold(groups, names)
-        try:
-            for number in groups:
-                try:
-                    found.append((number, self.file.read_row_group(number, columns=names)))
-                except (DamagedError, pa.ArrowException, OSError) as error:
-                    if isinstance(error, FileNotFoundError):
-                        raise
-                    at = self._spans(number, names)[0][0]
-                    rows = int(self.starts[number + 1] - self.starts[number])
-                    self._warn(self.note.name, at, f"{rows} rows cannot be read: {error}")
-        finally:
-            self._source.hold(())
-        return found
-
-    def _hold(self, groups: Sequence[int], names: Sequence[str] | None) -> None:
-        try:
-            self._source.hold([span for number in groups for span in self._spans(number, names)])
-        except DamagedError:
-            self._source.hold(())  # group by group, then, to lose no more than one
-
-    def _spans(self, number: int, names: Sequence[str] | None) -> list[tuple[int, int]]:
-        group = self.file.metadata.row_group(number)
-        wanted = None if names is None else set(names)
-        spans = []
-        for i in range(group.num_columns):
-            chunk = group.column(i)
-            if wanted is None or chunk.path_in_schema in wanted or chunk.path_in_schema.split(".list.")[0] in wanted:
-                start = chunk.dictionary_page_offset or chunk.data_page_offset
-                start = min(start, chunk.data_page_offset)
-                spans.append((start, start + chunk.total_compressed_size))
-        return spans or [(0, 4)]
-
-    def rows(self, start: int, stop: int) -> pa.Table:
-        """Return all columns of some rows; the last row group read is kept, since runs are read one after the other."""
-        tables = []
-        for number in self.groups(start, stop):
-            if self._cached is None or self._cached[0] != number:
-                self._cached = None
-                found = self.read([number])
-                if not found:
-                    continue
-                self._cached = found[0]
-            base = int(self.starts[number])
-            low = max(start - base, 0)
-            tables.append(self._cached[1].slice(low, stop - base - low))
-        if not tables:
-            return self.file.schema_arrow.empty_table()
-        return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
-
-
-def read_guard(files: Files, note: FileNote, warn: Warn) -> Guard:
-    """Return the guard of a file; make it anew if it is damaged and the file is whole."""
-    name = guard_name(note.name)
-    try:
-        guard = Guard.parse(files.fetch(name, 0, 2**40))
-        if (guard.size, guard.digest.hex()) == (note.bytes, note.digest):
-            return guard
-        what = "the guard of another file"
-    except (DamagedError, FileNotFoundError) as error:
-        what = "missing" if isinstance(error, FileNotFoundError) else str(error)
-    guard = Guard.of(lambda start, length: files.fetch(note.name, start, length), note.bytes)
-    if guard.digest.hex() != note.digest:
-        raise DamagedError(f"{note.name} is damaged, and its guard {name} too ({what})")
-    warn(name, 0, what)
-    return guard
-
-
-def guard_name(name: str) -> str:
-    """Return the name of a file's guard.
-
-    Examples
-    --------
-    >>> guard_name("cold/records/a.parquet"), guard_name("blocks/b.parquet")
-    ('cold/guard/records-a.parquet.guard', 'cold/guard/blocks-b.parquet.guard')
-    """
-    folder, _, file = name.rpartition("/")
-    return f"{layout.GUARDS}/{folder.rpartition('/')[2]}-{file}.guard"
+    first: np.ndarray
+    last: np.ndarray
+    bytes: np.ndarray
 
 
 class Part:
@@ -180,7 +50,7 @@ class Part:
     Parameters
     ----------
     files, note : where it is.
-    warn : called for damage; see `Parquet`.
+    warn, patience : see `Parquet`.
 
     Attributes
     ----------
@@ -191,13 +61,16 @@ class Part:
     cards : where each run is.
     """
 
-    def __init__(self, files: Files, note: PartNote, warn: Warn) -> None:
+    def __init__(self, files: Files, note: PartNote, warn: Warn, patience: Patience | None = None) -> None:
         self.note = note
-        self.records = Parquet(files, note.records, warn)
+        self._patience = patience or Patience()
+        self.records = Parquet(files, note.records, warn, self._patience)
         self._files, self._warn = files, warn
         self._arrays: Parquet | None = None
         self._keys: dict[str, dict[tuple[int, str, int], int]] = {}
         self._stamps: dict[str, dict[int, int]] = {}
+        self._key_groups: dict[int, pa.Table] = {}
+        self._sizes: ArrayGroups | None = None
         self._order: tuple[np.ndarray, np.ndarray] | None = None
         try:
             about: dict[str, Any] = json.loads(self.records.metadata("metaal.part"))
@@ -216,7 +89,7 @@ class Part:
     def arrays(self) -> Parquet | None:
         """The file of arrays, opened when first needed."""
         if self._arrays is None and self.note.arrays is not None:
-            self._arrays = Parquet(self._files, self.note.arrays, self._warn)
+            self._arrays = Parquet(self._files, self.note.arrays, self._warn, self._patience)
         return self._arrays
 
     def keys(self, run: str) -> dict[tuple[int, str, int], int]:
@@ -236,16 +109,27 @@ class Part:
         stop = card.start + card.rows
         keys: dict[tuple[int, str, int], int] = {}
         stamps: dict[int, int] = {}
-        fields = ["loop", "event", "index", "stamp"]
-        for number, table in self.records.read(self.records.groups(card.start, stop), fields):
+        for number in self.records.groups(card.start, stop):
+            table = self._key_group(number)
             base = int(self.records.starts[number])
             low = max(card.start - base, 0)
             piece = table.slice(low, stop - base - low)
-            cells = zip(*(piece.column(name).to_pylist() for name in fields), strict=True)
+            cells = zip(*(piece.column(name).to_pylist() for name in KEY_FIELDS), strict=True)
             for row, (loop, event, index, stamp) in enumerate(cells, base + low):
                 keys[loop, event, index] = row
                 stamps[row] = stamp
         self._keys[run], self._stamps[run] = keys, stamps
+
+    def _key_group(self, number: int) -> pa.Table:
+        """Return the keys of a row group; the last few are kept, since many runs are in one, and looked up in turn."""
+        if number not in self._key_groups:
+            found = self.records.read([number], KEY_FIELDS)
+            if not found:  # damaged, and that was warned about
+                return self.records.file.schema_arrow.empty_table().select(KEY_FIELDS)
+            while len(self._key_groups) >= KEY_GROUPS:
+                del self._key_groups[next(iter(self._key_groups))]
+            self._key_groups[number] = found[0][1]
+        return self._key_groups[number]
 
     def scan(self, rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, pa.Table]:
         """Return some columns of some rows.
@@ -259,19 +143,24 @@ class Part:
         -------
         (i8[K] positions in `rows` of those that could be read, table of K rows)
         """
-        starts = self.records.starts
-        edges = np.searchsorted(rows, starts)
-        groups = np.flatnonzero(edges[1:] > edges[:-1]).tolist()
         kept, tables = [np.zeros(0, np.int64)], [self.records.file.schema_arrow.empty_table().select(names)]
-        for number, table in self.records.read(groups, names):
-            local = rows[edges[number] : edges[number + 1]] - starts[number]
-            if len(local) == local[-1] - local[0] + 1:
-                table = table.slice(int(local[0]), len(local))
-            else:
-                table = table.take(pa.array(local))
-            kept.append(np.arange(edges[number], edges[number + 1]))
+        for positions, table in self.walk(rows, names):
+            kept.append(positions)
             tables.append(table)
         return np.concatenate(kept), pa.concat_tables(tables).select(names)
+
+    def walk(self, rows: np.ndarray, names: list[str]) -> Iterator[tuple[np.ndarray, pa.Table]]:
+        """Yield what `scan` returns, one row group after the other, so that memory holds one of them."""
+        starts = self.records.starts
+        edges = np.searchsorted(rows, starts)
+        for group in np.flatnonzero(edges[1:] > edges[:-1]).tolist():
+            for _, table in self.records.read([group], names):
+                local = rows[edges[group] : edges[group + 1]] - starts[group]
+                positions = np.arange(edges[group], edges[group + 1])
+                if len(local) == local[-1] - local[0] + 1:
+                    yield positions, table.slice(int(local[0]), len(local))
+                else:
+                    yield positions, table.take(pa.array(local))
 
     def array_rows(self, start: int, stop: int) -> tuple[int, int]:
         """Return a stretch of rows of the file of arrays that has all arrays of some rows."""
@@ -281,7 +170,39 @@ class Part:
         places, arrays = self._order
         low = int(np.searchsorted(places[:, 0], start, "right")) - 1
         high = int(np.searchsorted(places[:, 0], stop, "left"))
-        return int(arrays[low, 0]), int(arrays[high - 1].sum())
+        first, last = int(arrays[low, 0]), int(arrays[high - 1].sum())
+        sizes, file = self._array_groups(), self.arrays
+        if sizes is None or file is None:
+            return first, last
+        # a long run has arrays in many row groups, and memory should hold few of them
+        groups = np.flatnonzero((sizes.first < stop) & (sizes.last >= start))
+        if not len(groups):
+            return first, first
+        return max(first, int(file.starts[groups[0]])), min(last, int(file.starts[groups[-1] + 1]))
+
+    def _array_groups(self) -> ArrayGroups | None:
+        """Return the row groups of the file of arrays; None if there is none, or nothing is known of them."""
+        file = self.arrays
+        if self._sizes is None and file is not None:
+            groups = [file.file.metadata.row_group(i) for i in range(file.file.metadata.num_row_groups)]
+            known = [group.column(0).statistics for group in groups]
+            if all(one is not None and one.has_min_max for one in known):
+                columns = ([one.min for one in known], [one.max for one in known], [g.total_byte_size for g in groups])
+                self._sizes = ArrayGroups(*(np.array(column, np.int64) for column in columns))
+        return self._sizes
+
+    def array_bytes(self, start: int, stop: int) -> int:
+        """Return about how many bytes the arrays of some rows have in memory, which may be much more than on disk."""
+        if self.note.arrays is None:
+            return 0
+        try:
+            sizes = self._array_groups()
+        except DamagedError:
+            sizes = None
+        if sizes is None:
+            return (stop - start) * self.note.arrays.bytes // max(self.note.rows, 1)
+        common = np.minimum(sizes.last + 1, stop) - np.maximum(sizes.first, start)
+        return int((sizes.bytes * np.maximum(common, 0) / (sizes.last + 1 - sizes.first)).sum())
 
     def read(self, run: str, rows: tuple[int, int] | None = None) -> Iterator[tuple[int, int, Record]]:
         """Yield (row, stamp, record) of a run, or of some rows of it, whole records, those that can be read."""
@@ -331,7 +252,7 @@ class Part:
         if file is None:
             return {}
         found: dict[int, dict[str, np.ndarray]] = {}
-        table = file.rows(card.arrays_start, card.arrays_start + card.arrays)
+        table = file.rows(*self.array_rows(start, stop))
         rows = table.column("record").to_numpy()
         table = table.slice(
             int(np.searchsorted(rows, start)), int(np.searchsorted(rows, stop) - np.searchsorted(rows, start))

@@ -18,7 +18,8 @@ from ..files import Files
 from . import columns
 from .guard import Guard
 from .manifest import FileNote, PartNote
-from .part import Card, guard_name
+from .parquet import guard_name
+from .part import Card
 
 GROUP_BYTES = 2**24
 GROUP_ROWS = (1024, 65536)

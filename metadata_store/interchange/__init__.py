@@ -1,7 +1,8 @@
-"""Stores in files, files in stores: `export` to JSONL, CSV and Parquet, `load` from JSONL, `load_table` from tables.
+"""Stores in files and in other programs, and back.
 
-JSONL holds everything, one record a line, and is read back equal. CSV and Parquet hold the scalars as tables for other
-programs.
+JSONL holds everything, one record a line, and is read back equal (`export`, `load`). CSV and Parquet hold the scalars
+as tables for other programs; `load_table` reads the logs of others. MLflow's runs go both ways, Optuna's journals and
+LabelBench's runs come in, and the compacted tier of a store becomes a table of Delta Lake or Iceberg without a copy.
 
 Examples
 --------
@@ -17,8 +18,36 @@ Examples
 True
 """
 
+from .delta import export_delta
 from .exporting import export
+from .foreign import MissingPackageError
+from .from_mlflow import Imported, load_mlflow
+from .from_optuna import JournalLoaded, load_optuna
+from .iceberg import export_iceberg, open_catalog
+from .journal_file import Torn
+from .labelbench import load_labelbench
 from .loading import Loaded, SourceError, load
 from .logged import load_table
+from .parts import LakeExport
+from .to_mlflow import Exported, export_mlflow
 
-__all__ = ["Loaded", "SourceError", "export", "load", "load_table"]
+__all__ = [
+    "Exported",
+    "Imported",
+    "JournalLoaded",
+    "LakeExport",
+    "Loaded",
+    "MissingPackageError",
+    "SourceError",
+    "Torn",
+    "export",
+    "export_delta",
+    "export_iceberg",
+    "export_mlflow",
+    "load",
+    "load_labelbench",
+    "load_mlflow",
+    "load_optuna",
+    "load_table",
+    "open_catalog",
+]

@@ -31,6 +31,7 @@ def export(
     names: Iterable[str] | str | None = None,
     long: bool = False,
     privacy: Privacy | Level | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write a store into one file, replacing the file if there is one.
 
@@ -47,6 +48,8 @@ def export(
     names : names or globs of the scalars of a table; None for all. JSONL always has all.
     long : of a table: a row for each value instead of one for each (run, loop).
     privacy : "L1" (what is meant for sharing), `Privacy` (L2 needs a key) or "L3"; None: what the store holds.
+
+    progress : called with (runs written, runs in all).
 
     Returns
     -------
@@ -74,18 +77,18 @@ def export(
     if privacy is not None:
         from ..privacy import Shared
 
-        shared = cast(
-            Store, Shared(store, privacy, runs)
-        )  # it can do what is asked of a store here, which is to be read
-        return export(shared, path, chosen, runs=runs, names=names, long=long)
+        # it can do what is asked of a store here, which is to be read
+        shared = cast(Store, Shared(store, privacy, runs))
+        return export(shared, path, chosen, runs=runs, names=names, long=long, progress=progress)
     if chosen == "jsonl" and (names is not None or long):
         raise OptionError("JSONL holds whole records; leave names and long out, or choose csv or parquet")
     # the names and runs of this moment: others may append while the file is written
-    picked = choose_runs(runs, store.runs())
+    picked = list(choose_runs(runs, store.runs()))
+    told = _told(picked, progress)
     columns = list(store.frame(names, []).columns)
     if chosen == "jsonl":
-        return _whole(target, lambda file: _write_lines(store, picked, file))
-    frames = _frames(store, picked, columns, long)
+        return _whole(target, lambda file: _write_lines(store, told, file))
+    frames = _frames(store, told, columns, long)
     return _whole(target, lambda file: (_write_csv if chosen == "csv" else _write_parquet)(frames, file))
 
 
@@ -130,7 +133,17 @@ def _whole(path: Path, write: Callable[[IO[bytes]], int]) -> int:
     return count
 
 
-def _write_lines(store: Store, runs: list[str], file: IO[bytes]) -> int:
+def _told(runs: list[str], progress: Callable[[int, int], None] | None) -> Iterator[str]:
+    """Yield the runs, and say how many of them are done."""
+    for done, run in enumerate(runs):
+        if progress is not None:
+            progress(done, len(runs))
+        yield run
+    if progress is not None:
+        progress(len(runs), len(runs))
+
+
+def _write_lines(store: Store, runs: Iterator[str], file: IO[bytes]) -> int:
     count = 0
     for run in runs:
         for record in store.records(run):
@@ -139,7 +152,7 @@ def _write_lines(store: Store, runs: list[str], file: IO[bytes]) -> int:
     return count
 
 
-def _frames(store: Store, runs: list[str], names: list[str], long: bool) -> Iterator[pd.DataFrame]:
+def _frames(store: Store, runs: Iterator[str], names: list[str], long: bool) -> Iterator[pd.DataFrame]:
     """Yield the table in parts of whole runs; the first one, without rows, has the columns and their types."""
 
     def part(group: list[str]) -> pd.DataFrame:

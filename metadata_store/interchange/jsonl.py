@@ -8,6 +8,10 @@ A line is an object of plain JSON that any program reads::
 
 Numbers with a point or an exponent are floats, the others ints of 64 bits; the floats that JSON lacks are written as
 ``{"float": "nan"}``, ``"inf"`` or ``"-inf"``; arrays are the base64 of their bytes, little-endian, in C order.
+
+A line may come from anywhere. Reading one takes memory of about four times its length, and no more: what JSON would
+blow up (millions of empty lists, of short names, of digits) is refused before it is parsed, and base64 before it is
+decoded.
 """
 
 from __future__ import annotations
@@ -20,12 +24,18 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Scalar
+from ..checks import MAX_ARRAYS, MAX_VALUES, Scalar, shown
 from ..record import Record
 
 FIELDS = ("run", "loop", "event", "index", "at", "values", "arrays")
 _DTYPE = re.compile(r"[<>|]?[biufU][1-9][0-9]{0,8}")
 SPECIAL = ("nan", "inf", "-inf")
+
+SMALL = 2**20  # shorter lines are parsed as they are
+# What a record can have outside of strings: 48 bytes a value, 240 an array of 8 dimensions; twice that for spaces.
+MAX_STRUCTURE = 2 * (48 * MAX_VALUES + 240 * MAX_ARRAYS)
+# Possessive: a string of a gigabyte of escapes costs no memory; \\Z: an open one is not searched again from each quote.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 
 
 def line(record: Record) -> bytes:
@@ -71,8 +81,10 @@ def parse(text: bytes) -> Record:
     >>> parse(b'{"run": "r", "loop": 0, "event": "tell", "values": {"score": 0.5}}').values["score"]
     0.5
     """
+    if len(text) > SMALL:
+        _check_structure(text)
     try:
-        parts = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_constant)
+        parts = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_constant, parse_int=_int)
     except RecursionError:
         raise ValueError("it is nested too deeply; expected one record") from None
     if not isinstance(parts, dict):
@@ -80,7 +92,7 @@ def parse(text: bytes) -> Record:
     missing = [name for name in FIELDS[:3] if name not in parts]
     strange = [name for name in parts if name not in FIELDS]
     if missing or strange:
-        wrong = f"no field {missing[0]!r}" if missing else f"an unknown field {strange[0]!r}"
+        wrong = f"no field {missing[0]!r}" if missing else f"an unknown field {shown(strange[0])}"
         raise ValueError(f"it has {wrong}; a record has {', '.join(FIELDS)}")
     values, arrays = parts.pop("values", {}), parts.pop("arrays", {})
     if not isinstance(values, dict) or not isinstance(arrays, dict):
@@ -99,8 +111,31 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON; by itself the last of two equal names would silently win."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError(f"a name stands twice in {', '.join(name for name, _ in pairs)[:80]}; give each once")
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"a name stands twice in one object, {shown(twice)}; give each once")
     return found
+
+
+def _check_structure(text: bytes) -> None:
+    """Refuse a long line whose length is not that of its strings: [] takes two bytes here and fifty once parsed."""
+    inside = 0
+    for found in _STRING.finditer(text):
+        inside += found.end() - found.start() - 2
+        if found.end() - inside > MAX_STRUCTURE:
+            break
+    if len(text) - inside > MAX_STRUCTURE:
+        raise ValueError(
+            f"it has over {MAX_STRUCTURE} bytes outside of strings; a record has at most {MAX_VALUES} values and "
+            f"{MAX_ARRAYS} arrays: give many numbers as one array"
+        )
+
+
+def _int(text: str) -> int:
+    """Return a whole number; one of a million digits is refused before Python takes minutes to convert it."""
+    if len(text) > 20:
+        raise ValueError(f"a whole number of {len(text)} digits is beyond 64 bits; write it with a point, or as text")
+    return int(text)
 
 
 def _constant(text: str) -> float:
@@ -112,26 +147,34 @@ def _scalar(name: str, value: Any) -> Any:
         raise ValueError(f'value {name!r} is too large for a float of 64 bits; write {{"float": "inf"}} if meant')
     if not isinstance(value, dict):
         return value
-    if list(value) != ["float"] or value["float"] not in SPECIAL:
-        raise ValueError(f'value {name!r} is {str(value)[:60]}; expected a number, text, true, false or {{"float": …}}')
+    if list(value) != ["float"] or not isinstance(value["float"], str) or value["float"] not in SPECIAL:
+        raise ValueError(f'value {name!r} is {shown(value)}; expected a number, text, true, false or {{"float": …}}')
     return float(value["float"])
 
 
 def _array(name: str, value: Any) -> np.ndarray:
     """Return an array; nothing larger than the bytes that are there is made."""
-    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data"}:
+    if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data"}:
         raise ValueError(f"array {name!r} is not an object of dtype, shape and data")
-    shape = value["shape"]
-    if not isinstance(shape, list) or not all(type(size) is int and 0 <= size < 2**62 for size in shape):
-        raise ValueError(f"array {name!r} has shape {str(shape)[:60]}; expected a list of whole numbers")
+    shape, text = value["shape"], value["data"]
+    if (
+        not isinstance(shape, list)
+        or len(shape) > 8
+        or not all(type(size) is int and 0 <= size < 2**62 for size in shape)
+    ):
+        raise ValueError(f"array {name!r} has shape {shown(shape)}; expected a list of whole numbers, 8 at most")
+    if not isinstance(text, str):
+        raise ValueError(f"array {name!r} has data {shown(text)}; expected its bytes as text in base64")
     try:
         if not isinstance(value["dtype"], str) or not _DTYPE.fullmatch(value["dtype"]):
-            raise ValueError(f"its dtype is {str(value['dtype'])[:60]!r}; expected one such as '<f8', '|b1' or '<U5'")
+            raise ValueError(f"its dtype is {shown(value['dtype'])}; expected one such as '<f8', '|b1' or '<U5'")
         dtype = np.dtype(value["dtype"])
-        data = base64.b64decode(value["data"], validate=True)
+        wanted = math.prod(shape) * dtype.itemsize
+        if len(text) != -(-wanted // 3) * 4:
+            raise ValueError(f"{len(text)} letters of base64; its dtype and shape need {-(-wanted // 3) * 4}")
+        data = base64.b64decode(text, validate=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"array {name!r} cannot be read: {error}") from None
-    wanted = math.prod(shape) * dtype.itemsize
     if len(data) != wanted:
         raise ValueError(f"array {name!r} has {len(data)} bytes; its dtype and shape need {wanted}")
     if dtype.kind == "b" and data.strip(b"\0\1"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -14,6 +14,7 @@ from . import jsonl
 
 BATCH_RECORDS, BATCH_BYTES = 512, 2**23
 MAX_LINE = 2**31  # a record of 1 GiB has 1.4 GiB of base64
+FIRST = 2**20  # bytes of a line that must look like one before the rest is read
 
 
 class SourceError(StoreError, ValueError):
@@ -27,7 +28,10 @@ class Loaded(NamedTuple):
     new: int
 
 
-def load(source: str | os.PathLike[str], store: Store) -> Loaded:
+Progress = Callable[[int, int], None]
+
+
+def load(source: str | os.PathLike[str], store: Store, *, progress: Progress | None = None) -> Loaded:
     """Append every record of a JSONL file, as `export` writes it, to a store.
 
     The times are kept. Records that are there already count as read and not as new, so the same call again, after a
@@ -37,6 +41,7 @@ def load(source: str | os.PathLike[str], store: Store) -> Loaded:
     ----------
     source : the file, one record a line in UTF-8; empty lines are passed over.
     store : any store.
+    progress : called with (bytes read, bytes in all).
 
     Returns
     -------
@@ -61,7 +66,22 @@ def load(source: str | os.PathLike[str], store: Store) -> Loaded:
     (Loaded(read=1, new=1), Loaded(read=1, new=0))
     """
     with opened(Path(source)) as file:
-        return append_all(store, _records(file, str(source)), str(source))
+        return append_all(store, told(_records(file, str(source)), file, progress), str(source))
+
+
+def told(
+    records: Iterator[tuple[int, int, Record]], file: IO[bytes], progress: Progress | None
+) -> Iterator[tuple[int, int, Record]]:
+    """Yield records, and say now and then how many bytes of their file are read."""
+    if progress is None:
+        yield from records
+        return
+    size = os.fstat(file.fileno()).st_size
+    for number, record in enumerate(records):
+        if number % 256 == 0:
+            progress(min(file.tell(), size), size)
+        yield record
+    progress(size, size)
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -117,26 +137,46 @@ def _append(store: Store, batch: list[tuple[int, Record]], source: str, unit: st
     return count() - before
 
 
-def lines(file: IO[bytes], source: str) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and the bytes of each line."""
+def lines(file: IO[bytes], source: str, *, limit: int | None = None, start: bytes = b"") -> Iterator[tuple[int, bytes]]:
+    """Yield the number and the bytes of each line.
+
+    Parameters
+    ----------
+    file, source : the open file, and its name for messages.
+    limit : bytes that a line may have; None for 2 GiB, a record's.
+    start : what a line of over 1 MiB must begin with, spaces and byte order mark aside: of a file that is something
+        else, no more is read.
+
+    Raises
+    ------
+    SourceError : a line that is too long or cannot be read.
+    """
+    limit = MAX_LINE if limit is None else limit
     number = 0
     while True:
         number += 1
         try:
-            text = file.readline(MAX_LINE)
+            text = file.readline(min(FIRST, limit))
+            if len(text) == FIRST < limit and not text.endswith(b"\n"):
+                if not text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
+                    raise SourceError(
+                        f"{source}, line {number}: begins with {bytes(text[:20])!r}…; expected {start.decode()!r}: is "
+                        "this the right file?"
+                    )
+                text += file.readline(limit - FIRST)
         except OSError as error:
             raise SourceError(
                 f"{source}, line {number}: cannot be read: {error}; lines before it are stored"
             ) from error
         if not text:
             return
-        if len(text) == MAX_LINE:
-            raise SourceError(f"{source}, line {number}: longer than {MAX_LINE} bytes; expected one record a line")
+        if len(text) == limit and not text.endswith(b"\n"):
+            raise SourceError(f"{source}, line {number}: longer than {limit} bytes; expected one record a line")
         yield number, text
 
 
 def _records(file: IO[bytes], source: str) -> Iterator[tuple[int, int, Record]]:
-    for number, text in lines(file, source):
+    for number, text in lines(file, source, start=b"{"):
         text = text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text
         if not text.strip():
             continue

@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ..checks import INT64_MAX, INT64_MIN, check_name
+from ..checks import INT64_MAX, INT64_MIN, check_name, shown
 from ..errors import OptionError, RecordError, nearest
 from ..kinds import BOOL, FLOAT, INT, TEXT
 from ..record import Record
 from ..store import Store
 from .exporting import format_of
-from .loading import Loaded, SourceError, append_all, lines, opened
+from .footer import MAX_COLUMNS
+from .loading import Loaded, Progress, SourceError, append_all, lines, opened, told
+from .parquet import MAX_ROWS, parquet_headers, parquet_rows
 
 Row = tuple[int, list[Any]]
+MAX_ROW = 2**24  # bytes of a row of CSV
 MISSING = ("", "NA", "null", "None")  # cells of CSV numbers; of text only the empty cell, which is None here
 TRUTH = {"true": True, "false": False}
 
@@ -58,7 +62,7 @@ class Column:
         elif self.kind == FLOAT and (number := _number(cell)) is not None:
             return float(number)
         raise ValueError(
-            f"column {self.header!r} has {str(cell)[:60]!r}, which is not {WORDS[self.kind or TEXT]}; "
+            f"column {self.header!r} has {shown(cell)}, which is not {WORDS[self.kind or TEXT]}; "
             "mend the cell, leave the column out, or declare a column of a CSV file as text"
         )
 
@@ -87,11 +91,13 @@ def load_table(
     known: Collection[str] = (),
     event: str = "report",
     format: str | None = None,
+    progress: Progress | None = None,
 ) -> Loaded:
     """Append a record for each row of a CSV or Parquet file: the log that somebody kept of earlier runs.
 
     Nothing is stored before every row was checked. The same call again is safe, after a crash
-    too. Memory holds a batch of rows, and the numbers of loops that are not in order.
+    too. Memory holds a batch of rows, and the numbers of loops that are not in order. The file may come from anywhere:
+    what would unpack to more than 512 MiB is refused before it is read.
 
     Parameters
     ----------
@@ -104,6 +110,7 @@ def load_table(
     known : names of statistics that columns may have without being named in `columns`.
     event : event of the records.
     format : "csv" or "parquet"; None: by the file's suffix.
+    progress : called with (bytes read, bytes in all).
 
     Returns
     -------
@@ -113,7 +120,8 @@ def load_table(
     ------
     OptionError : a column that is named is not there, or two columns become one statistic.
     SourceError : a cell that is not of its column's kind (that of the store if it knows the statistic, else that of
-        the first cell), a row without run or loop, a repeated (run, loop), a torn file; nothing was stored.
+        the first cell), a row without run or loop, a repeated (run, loop), a torn file, more than 16,386 columns or
+        10,000,000 rows, a row of CSV of over 16 MiB; nothing was stored.
     ConflictError, RecordError : as `Store.append`, with the number of the line or row; all before it are stored.
     WriteError, UnknownStateError : as `Store.append_many`; load the file again.
 
@@ -137,17 +145,25 @@ def load_table(
         if chosen == "csv":
             headers, fixed, unit = _csv_headers(file, path), dict[str, str](), "line"
         else:
-            headers, fixed = _parquet_headers(file, path)
+            headers, fixed = parquet_headers(file, path)
             unit = "row"
-        twice = sorted({name for name in headers if headers.count(name) > 1})
+        if len(headers) > MAX_COLUMNS:
+            raise SourceError(f"{path} has {len(headers)} columns; at most {MAX_COLUMNS} are read: take those wanted")
+        twice = sorted(name for name, count in Counter(headers).items() if count > 1)
         if twice:
             raise OptionError(f"{path} has column {twice[0]!r} more than once; rename one of them")
         keys, wanted = _columns(path, headers, run, loop, columns or {}, text, known)
+        for header in (run, loop):
+            if fixed.get(header) == "":
+                raise OptionError(f"column {header!r} of {path} has no scalars; expected the run's name and its loop")
         _fix(wanted, fixed, text, path, store)
+        places = [*keys, *(column.place for column in wanted)]
 
         def rows() -> Iterator[Row]:
             file.seek(0)
-            return _csv_rows(file, path, len(headers)) if chosen == "csv" else _parquet_rows(file, path, len(headers))
+            if chosen == "csv":
+                return _csv_rows(file, path, len(headers))
+            return parquet_rows(file, path, headers, places, fixed)
 
         if any(not column.fixed for column in wanted):
             for _, cells in rows():
@@ -156,7 +172,7 @@ def load_table(
         for _ in _records(rows(), keys, wanted, event, f"{path}, {unit}"):
             pass  # nothing is stored of a table that is wrong somewhere
         records = _records(rows(), keys, wanted, event, f"{path}, {unit}")
-        return append_all(store, records, str(path), unit)
+        return append_all(store, told(records, file, progress), str(path), unit)
 
 
 def _columns(
@@ -226,7 +242,9 @@ def _records(
 ) -> Iterator[tuple[int, int, Record]]:
     """Yield (line, bytes, record) of each row; check everything that can be wrong with it."""
     seen: dict[str, Loops] = {}
-    for number, cells in rows:
+    for count, (number, cells) in enumerate(rows):
+        if count >= MAX_ROWS:
+            raise SourceError(f"{where} {number}: over {MAX_ROWS} rows; load the table in parts")
         try:
             run, loop = _run(cells[keys[0]]), _loop(cells[keys[1]])
             values = {column.target: column.value(cells[column.place]) for column in wanted}
@@ -241,6 +259,9 @@ def _records(
         yield number, 64 + 16 * len(values) + sum(len(v) for v in values.values() if isinstance(v, str)), record
 
 
+NONE: frozenset[int] = frozenset()
+
+
 class Loops:
     """The loops of one run that were seen; those in order cost no memory.
 
@@ -251,9 +272,11 @@ class Loops:
     [True, True, True, False, False, True]
     """
 
+    __slots__ = ("others", "start", "stop")  # a table may have as many runs as rows
+
     def __init__(self) -> None:
         self.start = self.stop = -1
-        self.others: set[int] = set()
+        self.others: set[int] | frozenset[int] = NONE
 
     def add(self, loop: int) -> bool:
         """Take note of a loop; say whether it is new."""
@@ -264,17 +287,18 @@ class Loops:
         if loop == self.stop:
             self.stop += 1
             while self.stop in self.others:
-                self.others.remove(self.stop)
+                self.others.remove(self.stop)  # type: ignore[union-attr]
                 self.stop += 1
         else:
-            self.others.add(loop)
+            self.others = self.others or set()
+            self.others.add(loop)  # type: ignore[union-attr]
         return True
 
 
 def _run(cell: Any) -> str:
     if isinstance(cell, bool) or not isinstance(cell, str | int):
         raise ValueError(
-            f"the run's name is {'empty' if cell is None else repr(cell)}; expected text, or a whole number"
+            f"the run's name is {'empty' if cell is None else shown(cell)}; expected text, or a whole number"
         )
     return str(cell)
 
@@ -282,7 +306,7 @@ def _run(cell: Any) -> str:
 def _loop(cell: Any) -> int:
     number = _number(cell) if isinstance(cell, str) else cell
     if isinstance(number, bool) or not isinstance(number, int | float) or not float(number).is_integer():
-        raise ValueError(f"the loop is {'empty' if cell is None else repr(cell)}; expected a whole number, 0 or more")
+        raise ValueError(f"the loop is {'empty' if cell is None else shown(cell)}; expected a whole number, 0 or more")
     return int(number)
 
 
@@ -305,11 +329,20 @@ def _kind(value: Any) -> str:
 
 
 def _csv_reader(file: IO[bytes], path: Path) -> Iterator[Row]:
-    reader = csv.reader(
-        (text.decode("utf-8").removeprefix("\ufeff") for _, text in lines(file, str(path))), strict=True
-    )
+    fed = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal fed
+        for number, text in lines(file, str(path), limit=MAX_ROW):
+            fed += len(text)
+            if fed > MAX_ROW:  # cells in quotes may have line feeds: one row may be the whole file
+                raise SourceError(f"{path}, line {number}: one row has over {MAX_ROW} bytes; is a quote left open?")
+            yield text.decode("utf-8").removeprefix("\ufeff")
+
+    reader = csv.reader(texts(), strict=True)
     try:
         for cells in reader:
+            fed = 0
             yield reader.line_num, cells
     except (csv.Error, UnicodeDecodeError) as error:
         raise SourceError(f"{path}, after line {reader.line_num - 1}: not CSV in UTF-8: {error}") from error
@@ -330,38 +363,3 @@ def _csv_rows(file: IO[bytes], path: Path, width: int) -> Iterator[Row]:
         if len(cells) != width:
             raise SourceError(f"{path}, line {number}: {len(cells)} cells; the header has {width} columns")
         yield number, [cell or None for cell in cells]
-
-
-def _parquet_headers(file: IO[bytes], path: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the columns of a Parquet file, and the kind of each; "" where it has no scalars."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.ParquetFile(file).schema_arrow
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path} is not a whole Parquet file: {error}") from error
-
-    def kind(type: Any) -> str:
-        if pa.types.is_dictionary(type):
-            type = type.value_type
-        if pa.types.is_integer(type):
-            return INT
-        text = pa.types.is_string(type) or pa.types.is_large_string(type)
-        return FLOAT if pa.types.is_floating(type) else BOOL if pa.types.is_boolean(type) else TEXT if text else ""
-
-    return list(schema.names), {field.name: kind(field.type) for field in schema}
-
-
-def _parquet_rows(file: IO[bytes], path: Path, width: int) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(batch_size=1024):
-            for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                number += 1
-                yield number, list(cells)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}, after row {number}: cannot be read: {error}") from error

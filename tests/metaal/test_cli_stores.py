@@ -108,7 +108,7 @@ def test_known_statistics_keep_their_names_and_others_become_the_users(tmp_path:
         (
             ["log.csv", "s", "--run-column", "run", "--loop-column", "loop", "--map", "acc=pool.x"],
             1,
-            "begin with user.",
+            "belongs under user.",
         ),
         (["nowhere.jsonl", "s"], 1, "nowhere.jsonl: no such file"),
         (["log.jsonl", "s", "--run-column", "run"], 2, "leave the columns out"),
@@ -137,7 +137,7 @@ def test_the_commands_of_the_guide_run_as_printed(tmp_path: Path, store: Path) -
     (block,) = re.findall(r"```bash\n(.*?)```", GUIDE, re.DOTALL)
     (tmp_path / "log.csv").write_text("exp,round,acc,Batch Size\na,0,0.71,20\na,1,0.74,20\n")
     commands = [line.split("#")[0].strip() for line in block.splitlines()]
-    assert len(commands) == 5
+    assert len(commands) == 9
     for command in commands:
         assert command.startswith("metaal ")
         program = f'metaal() {{ "{sys.executable}" -m metaal "$@"; }}; {command}'

@@ -66,7 +66,7 @@ def test_cut_at_every_byte(path, filled, make, open_quietly, segments):
         if not clean:
             start = max([0, *(end for _, _, end in places if end <= cut)])
             assert [(d.offset, d.bytes) for d in report.damage] == [(start, cut - start)]
-        if cut % 5 and not clean:
+        if cut % 23 and not clean:
             store.close()
             continue
         repaired = store.repair()
@@ -108,8 +108,8 @@ def flip(path, filled, make, open_quietly, bits):
 
 def test_flipped_bits_sampled(path, filled, make, open_quietly):
     size = 8 * len(filled[1])
-    headers = [8 * start + bit for _, start, _ in frames(*filled)[2:4] for bit in range(0, 320, 3)]
-    flip(path, filled, make, open_quietly, [*headers, *random.Random(0).sample(range(size), 250)])
+    headers = [8 * start + bit for _, start, _ in frames(*filled)[2:4] for bit in range(0, 320, 7)]
+    flip(path, filled, make, open_quietly, [*headers, *random.Random(0).sample(range(size), 60)])
 
 
 @pytest.mark.slow
@@ -268,4 +268,5 @@ def test_readers_create_nothing_but_the_format(path):
         store.runs()
         assert store.verify().ok
     assert [file.name for file in path.iterdir()] == ["FORMAT"]
-    assert json.loads((path / "FORMAT").read_text()) == {"format": "metaal-store", "version": 1}
+    written = json.loads((path / "FORMAT").read_text())
+    assert (written["format"], written["version"]) == ("metaal-store", layout.NEWEST)

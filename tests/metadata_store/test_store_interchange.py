@@ -490,7 +490,7 @@ def test_loops_are_counted_like_a_set(numbers):
 
 def test_the_guide_runs_as_printed(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 7
     program = tmp_path / "guide.py"
     program.write_text("\n".join(blocks), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
