@@ -88,11 +88,12 @@ class Grid:
         """
         from metaal.rehearsal.sources import builtin_names, sources
 
+        folder = Path(folder).resolve()  # workers may have another current directory
         built_in = set(builtin_names())
-        named = [text if text in built_in or ":" in text else str(Path(folder) / text) for text in self.data]
+        named = [text if text in built_in or ":" in text else str(folder / text) for text in self.data]
         found = [(text, 0) for text in named]
         if self.manifest:
-            path = Path(folder) / self.manifest
+            path = folder / self.manifest
             if not path.is_file():
                 raise TaskError(
                     f"{path}: there is no such manifest; pass --data FOLDER (data=), the folder that holds it and its "

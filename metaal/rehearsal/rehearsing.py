@@ -83,21 +83,38 @@ def rehearse(
     """
     chosen = read_suite(suite)
     cells = select(chosen, data=data, shard=shard, only=only)
-    memory = isinstance(store, MemoryStore)
-    place: Any = store if memory else str(store.path if isinstance(store, DirectoryStore) else store)
-    if not memory and not isinstance(place, str | Path):
-        raise InputError(f"store: got {type(store).__name__}, expected a directory, or a store in memory")
+    place = _place(store)
     rows = []
     show, close = _progress(progress, len(cells))
     try:
-        found, missing = _found(store if memory else place, chosen, cells)
+        found, missing = _found(place, chosen, cells)
         rows += found
-        for row in _work(chosen, missing, place, 1 if memory else jobs, backend, address):
+        here = not isinstance(place, str)  # a store in memory is this process's alone
+        for row in _work(chosen, missing, place, 1 if here else jobs, "loky" if here else backend, address):
             rows.append(row)
             show(len(rows), len(cells), row["task"])
     finally:
         close()
     return _table(rows, [cell.stream for cell in cells])
+
+
+def _place(store: str | Path | Store) -> str | MemoryStore:
+    """The absolute path of a store, since workers may have another current directory; or the store in memory.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    if isinstance(store, MemoryStore):
+        return store
+    if isinstance(store, DirectoryStore):
+        return str(Path(store.path).resolve())
+    if not isinstance(store, str | Path) or str(store).startswith("memory:"):
+        raise InputError(
+            f"store: got {store!r}, expected a directory that keeps everything, or a store of open_store('memory:')"
+        )
+    return str(Path(store).resolve())
 
 
 def select(suite: Suite, *, data: str | Path | None = None, shard: str = "1/1", only: str = "*") -> list[Task]:
@@ -167,9 +184,9 @@ def _rehearse(suite: Suite, task: Task, store: Store, run: str) -> int:
     return count
 
 
-def _found(store: Any, suite: Suite, cells: Iterable[Task]) -> tuple[list[dict[str, Any]], list[Task]]:
+def _found(store: str | MemoryStore, suite: Suite, cells: Iterable[Task]) -> tuple[list[dict[str, Any]], list[Task]]:
     """Rows of the tasks that the store has whole, and the tasks that are left."""
-    opened = open_store(store) if isinstance(store, str) else store
+    opened: Store = open_store(store) if isinstance(store, str) else store
     try:
         have = _markers(opened)
     finally:

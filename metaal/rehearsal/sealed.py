@@ -8,11 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from metaal.errors import MetaalError
-
-
-class SealedError(MetaalError, RuntimeError):
-    """Test labels were read by something else than the report."""
+from metaal.errors import SealedError
 
 
 class Sealed:
@@ -33,7 +29,7 @@ class Sealed:
     ...     labels.open()
     Traceback (most recent call last):
     ...
-    metaal.rehearsal.sealed.SealedError: the test labels are sealed while the run is played: only the report reads \
+    metaal.errors.SealedError: the test labels are sealed while the run is played: only the report reads \
 them; use the guide split for whatever decides
     >>> labels.open().tolist(), labels.reads
     ([1, 0], 1)

@@ -95,11 +95,12 @@ class Suite:
             return
         from metaal.rehearsal.sources import sources
 
-        others = {source.family for source in sources(Path(folder) / self.apart, use=None)}
+        folder = Path(folder).resolve()
+        others = {source.family for source in sources(folder / self.apart, use=None)}
         for grid in self.grids:
             if grid.manifest:
                 specs = {text for text, _ in grid.sets(folder)}
-                mine = {s.family: s.name for s in sources(Path(folder) / grid.manifest, use=None) if s.spec in specs}
+                mine = {s.family: s.name for s in sources(folder / grid.manifest, use=None) if s.spec in specs}
                 both = sorted(set(mine) & others)
                 if both:
                     raise TaskError(

@@ -249,6 +249,25 @@ def test_where_the_work_runs_is_checked_first(tmp_path: Path) -> None:
             rehearse(suite, tmp_path / "s", progress=False, **words)  # type: ignore[arg-type]
 
 
+def test_a_store_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    for store in ("memory:", 3, None):
+        with pytest.raises(InputError, match="expected a directory that keeps everything"):
+            rehearse(write_suite(tmp_path), store, progress=False)  # type: ignore[arg-type]
+
+
+def test_relative_paths_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of a cluster have other current directories."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "toy.csv").write_text("a,y\n" + "".join(f"{k},{k % 2}\n" for k in range(60)))
+    text = SUITE.replace('data = ["iris", "wine"]', 'data = ["toy.csv"]')
+    suite = read_suite(write_suite(tmp_path, text))
+    specs = {str(task.data) for task in suite.tasks("data")} - {"diabetes"}
+    assert specs == {str(tmp_path / "data" / "toy.csv")}
+    rehearse(suite, "s", data="data", only="toy~naive_bayes~b4~s0", jobs=1, progress=False)
+    assert list(contents(tmp_path / "s")) == ["toy~naive_bayes~b4~s0~exploring"]
+
+
 def test_the_expected_cost_counts_tasks_and_branches_and_times_some(tmp_path: Path) -> None:
     suite = read_suite(write_suite(tmp_path))
     tasks = select(suite)
