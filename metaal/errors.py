@@ -11,6 +11,7 @@ MetaalError
 │   └── PolicyFileError                a policy file that is damaged, foreign or too new
 ├── FitError (ValueError)              logged runs that cannot train a policy
 ├── TaskError (ValueError)             labelled data that cannot be rehearsed on
+├── SealedError (RuntimeError)         test labels that something else than the report tried to read
 └── EvaluationError (RuntimeError)     some runs of an evaluation failed; carries the result
 """
 
@@ -64,6 +65,10 @@ class FitError(MetaalError, ValueError):
 
 class TaskError(MetaalError, ValueError):
     """The labelled data cannot be turned into a task."""
+
+
+class SealedError(MetaalError, RuntimeError):
+    """Test labels were read by something else than the report."""
 
 
 class EvaluationError(MetaalError, RuntimeError):

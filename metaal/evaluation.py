@@ -18,6 +18,7 @@ from metaal.prices import Prices
 from metaal.rehearsal import Task, Trace, play, read_trace
 from metaal.rehearsal import suite as read_suite
 from metaal.rehearsal.playing import shared_store
+from metaal.rehearsal.task import task_name
 from metaal.result import Result
 from metadata_store import MemoryStore, Store
 from metadata_store.privacy import PrivateStore
@@ -166,6 +167,7 @@ def play_cell(
             "data": cell.data_name,
             "learner": cell.learner_name,
             "batch": cell.batch,
+            "regime": str(cell.regime),
             "seed": cell.seeds.split,
             "stream": cell.stream,
             "error": "",
@@ -210,17 +212,20 @@ def read_result(store: Store, *, prices: Prices | None = None) -> Result:
         records = store.records(run)
         begin = records[0].values
         # A store may also hold runs of the user's own, with any tags and without test scores.
-        if records[-1].event != "end" or not all(tag in begin for tag in needed):
+        # Branches may follow the end of a run.
+        if not any(record.event == "end" for record in records) or not all(tag in begin for tag in needed):
             continue
         trace = read_trace(store, run)
-        if not trace.full:
+        if trace.main not in trace.curve:
             continue
         name, stream = str(begin["tag.policy"]), str(begin["run.stream"])
         policies[name] = str(begin["run.policy"])
         traces[name, stream] = trace
         data, learner, batch = str(begin["tag.data"]), str(begin["tag.learner"]), int(begin["tag.batch"])
-        row: dict[str, Any] = {"policy": name, "task": f"{data}~{learner}~b{batch}", "data": data, "learner": learner}
-        row |= {"batch": batch, "seed": int(begin["tag.seed.split"]), "stream": stream, "error": ""}
+        regime = str(begin.get("tag.regime", "clean"))
+        task = task_name(data, learner, batch, regime)
+        row: dict[str, Any] = {"policy": name, "task": task, "data": data, "learner": learner}
+        row |= {"batch": batch, "regime": regime, "seed": int(begin["tag.seed.split"]), "stream": stream, "error": ""}
         rows.append(row | {"family": str(begin["run.task"])} | measure(trace, prices))
     if not rows:
         raise InputError("the store holds no finished run of evaluate() or play(); a report needs labelled test data")

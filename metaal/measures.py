@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from metaal.rehearsal import Trace
 
 TARGETS = (0.90, 0.95)
+FURTHER = ("balanced_accuracy", "log_loss", "rmse")
 PHASES = ("fit", "score", "observe", "decide", "select")
 
 
@@ -56,30 +57,32 @@ def labels_to(labels: np.ndarray, score: np.ndarray, target: float) -> float:
 def measure(trace: Trace, prices: Prices) -> dict[str, float]:
     """Every number of one played run, on the test split.
 
+    The main score is accuracy, and in a regression R² (not below −1), of which one hundredth is a point.
+
     Returns
     -------
     dict
-        ``aulc`` (accuracy), ``aulc.balanced_accuracy``, ``aulc.log_loss``, ``first30`` (accuracy over the first 30
-        labels), ``final``, ``full`` (trained on the whole pool), ``labels``, ``labels.to.90`` and ``.95`` (labels to
-        that share of ``full``; NaN = not reached), ``compression.90`` and ``.95`` (1 − labels / pool), ``rounds``,
-        seconds by phase, ``utility`` (points of AULC over the first model, less labels, seconds and rounds, in the
-        prices).
+        ``aulc`` (main score), ``aulc.balanced_accuracy`` and ``aulc.log_loss`` (in a regression ``aulc.rmse``),
+        ``first30`` (main score over the first 30 labels), ``final``, ``full`` (trained on the whole pool; NaN if the
+        run was played without), ``labels``, ``labels.to.90`` and ``.95`` (labels to that share of ``full``; NaN = not
+        reached, or ``full`` is not above 0), ``compression.90`` and ``.95`` (1 − labels / pool), ``rounds``, seconds by
+        phase, ``utility`` (points of AULC over the first model, less labels, seconds and rounds, in the prices).
     """
     curve: pandas.DataFrame = trace.curve
     labels = curve["labels"].to_numpy(dtype=np.float64)
-    accuracy = curve["accuracy"].to_numpy(dtype=np.float64)
+    main = curve[trace.main].to_numpy(dtype=np.float64)
+    others = [name for name in FURTHER if name in curve]
     out = {
-        "aulc": area(labels, accuracy),
-        "aulc.balanced_accuracy": area(labels, curve["balanced_accuracy"].to_numpy()),
-        "aulc.log_loss": area(labels, curve["log_loss"].to_numpy()),
-        "first30": area(labels, accuracy, upto=labels[0] + 30),
-        "final": float(accuracy[-1]),
-        "full": trace.full["accuracy"],
+        "aulc": area(labels, main),
+        **{f"aulc.{name}": area(labels, curve[name].to_numpy(dtype=np.float64)) for name in others},
+        "first30": area(labels, main, upto=labels[0] + 30),
+        "final": float(main[-1]),
+        "full": trace.full.get(trace.main, float("nan")),
         "labels": float(labels[-1]),
         "rounds": float(len(curve) - 1),
     }
     for target in TARGETS:
-        needed = labels_to(labels, accuracy, target * out["full"])
+        needed = labels_to(labels, main, target * out["full"]) if out["full"] > 0 else float("nan")
         out[f"labels.to.{round(100 * target)}"] = needed
         out[f"compression.{round(100 * target)}"] = 1 - needed / trace.pool
     seconds = 0.0
@@ -87,7 +90,7 @@ def measure(trace: Trace, prices: Prices) -> dict[str, float]:
         column = f"cost.{phase}.seconds"
         out[f"seconds.{phase}"] = float(np.nansum(curve[column])) if column in curve else 0.0
         seconds += out[f"seconds.{phase}"]
-    points = 100 * (out["aulc"] - accuracy[0])
+    points = 100 * (out["aulc"] - main[0])
     # A point is priced over the time of one batch of labels, so a run's mean gain counts once for every batch.
     batches = (labels[-1] - labels[0]) / max(float(np.nanmedian(curve["query.count"])), 1.0) if len(curve) > 1 else 0.0
     out["utility"] = prices.utility(

@@ -69,6 +69,23 @@ def known_learner(text: str) -> bool:
     return text in LEARNERS
 
 
+def known_regime(text: str) -> bool:
+    """Say whether a text spells a regime of the rehearsal.
+
+    Examples
+    --------
+    >>> known_regime("noise(rate=0.3)"), known_regime("Mrs. X")
+    (True, False)
+    """
+    from metaal.errors import MetaalError
+    from metaal.rehearsal import read_regime
+
+    try:
+        return str(read_regime(text)) == text
+    except MetaalError:
+        return False
+
+
 _IDS, _SAMPLES = Rule("id"), Rule("sample")
 
 RULES = Rules(
@@ -79,6 +96,8 @@ RULES = Rules(
         ("run.policy.checksum", Rule("free")),
         ("run.default", Rule("text", known=known_strategy)),
         ("tag.learner", Rule("text", known=known_learner)),
+        ("tag.regime", Rule("text", known=known_regime)),
+        ("tag.kind", Rule("text", known=("classification", "regression").__contains__)),
         ("action.name", Rule("text", known=known_action)),
         ("action.strategy", Rule("text", known=known_strategy)),
         ("state.*", Rule("digest")),

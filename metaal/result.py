@@ -20,7 +20,11 @@ RESAMPLES = 10_000
 SHARES = {"aulc", "aulc.balanced_accuracy", "first30", "final", "full", "compression.90", "compression.95"}
 """Columns in [0, 1], whose differences are given in percentage points."""
 LOWER = ("labels", "rounds", "seconds")
-"""Beginnings of columns in which less is better; so it is in log-loss."""
+"""Beginnings of columns in which less is better."""
+LOSSES = ("log_loss", "rmse")
+"""Endings of such columns."""
+MEANS = ("aulc", "aulc.balanced_accuracy", "aulc.log_loss", "first30", "final", "full", "utility")
+"""Columns of `Result.table` that are means over tasks of the means over seeds; NaN where no run has them."""
 
 
 class Result:
@@ -65,6 +69,8 @@ class Result:
     def table(self) -> pandas.DataFrame:
         """Means by policy, best AULC first; labels to a target are medians over all runs.
 
+        The AULC is of the main score: accuracy, and R² where the task is a regression.
+
         A run that does not reach a target counts as worse than any that does, and where most runs do not, the median is
         NaN: nothing is extrapolated. Columns ``reached.90`` and ``reached.95`` give the share of runs that did.
         """
@@ -74,8 +80,8 @@ class Result:
         for name in self.policies:
             rows = self.good[self.good["policy"] == name]
             line: dict[str, Any] = {"policy": name, "runs": len(rows)}
-            for column in ("aulc", "aulc.balanced_accuracy", "aulc.log_loss", "first30", "final", "full", "utility"):
-                line[column] = rows.groupby("task")[column].mean().mean()
+            for column in (*MEANS, *(c for c in ("aulc.rmse",) if c in rows)):
+                line[column] = rows.groupby("task")[column].mean().mean() if column in rows else np.nan
             for level in ("90", "95"):
                 line[f"reached.{level}"] = float(rows[f"labels.to.{level}"].notna().mean())
                 for column, never in ((f"labels.to.{level}", np.inf), (f"compression.{level}", -np.inf)):
@@ -146,7 +152,7 @@ class Result:
             ).mean(0)
             low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
             values = np.concatenate(parts)
-            good = -values if score.startswith(LOWER) or score.endswith("log_loss") else values
+            good = -values if score.startswith(LOWER) or score.endswith(LOSSES) else values
             lines.append(
                 {
                     "policy": name,
@@ -164,6 +170,14 @@ class Result:
     def curves(self, task: str, *, score: str = "accuracy", points: int = 60) -> pandas.DataFrame:
         """Mean learning curves of one task on a common grid of label counts.
 
+        Parameters
+        ----------
+        task : str
+        score : str
+            A column of the traces' curves. ``"accuracy"`` of a regression is its main score, R².
+        points : int
+            Of the grid.
+
         Returns
         -------
         DataFrame
@@ -171,6 +185,8 @@ class Result:
         """
         import pandas as pd
         from scipy.stats import t
+
+        from metaal.rehearsal.scoring import MAIN
 
         lines = []
         rows = self.good[self.good["task"] == task]
@@ -180,7 +196,8 @@ class Result:
                 continue
             start, end = max(c["labels"].min() for c in found), min(c["labels"].max() for c in found)
             grid = np.linspace(start, end, points)
-            values = np.stack([np.interp(grid, c["labels"], c[score]) for c in found])
+            column = MAIN["regression"] if score == "accuracy" and "accuracy" not in found[0] else score
+            values = np.stack([np.interp(grid, c["labels"], c[column]) for c in found])
             count = len(values)
             error = t.ppf(0.975, count - 1) * values.std(0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(points)
             mean = values.mean(0)

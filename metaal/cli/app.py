@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from metaal.cli import catalogue, following, learning, loop, private, stores
+from metaal.cli import catalogue, following, learning, loop, private, rehearsing, stores
 
 app = typer.Typer(
     name="metaal",
@@ -21,6 +21,7 @@ app.command("runs")(loop.runs)
 app.command("show")(loop.show)
 app.command("ask")(loop.ask)
 app.command("tell")(loop.tell)
+app.command("rehearse")(rehearsing.rehearse)
 app.command("fit")(learning.fit)
 app.command("evaluate")(learning.evaluate)
 app.command("estimate")(learning.estimate)

@@ -38,7 +38,7 @@ def read_table(path: str, *, text: Container[str] | None = None) -> Any:
     """
     import pandas as pd
 
-    from metaal.rehearsal.data import MISSING
+    from metaal.rehearsal.sources.columns import MISSING
 
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
@@ -138,7 +138,7 @@ def as_list(path: str, value: Any) -> list[Any]:
 
 def _values(path: str, column: Any) -> np.ndarray:
     """A column of a CSV file, read as text, as what its cells spell; Parquet has types of its own."""
-    from metaal.rehearsal.data import typed
+    from metaal.rehearsal.sources.columns import typed
 
     return np.asarray((column if path.endswith(PARQUET) else typed(column)).to_numpy())
 

@@ -29,8 +29,15 @@ def _schedule(*stages: Stage) -> Schedule:
     return Schedule(stages) if stages else Schedule()
 
 
+def _exploring(*arms: str, **options: Any) -> Policy:
+    from metaal.rehearsal.exploring import ARMS, Exploring
+
+    return Exploring(arms or ARMS, **options)
+
+
 _FACTORIES: dict[str, Callable[..., Policy]] = {
     "default": Schedule,
+    "exploring": _exploring,
     "fixed": Fixed,
     "learned": load_shipped,
     "uniform": _uniform,

@@ -6,95 +6,121 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from metaal.actions import Policy
-from metaal.rehearsal.data import Dataset
-from metaal.rehearsal.task import Parts, Task
+from metaal.policies import read_policy
+from metaal.rehearsal.dataset import Dataset
+from metaal.rehearsal.layout import Layout
+from metaal.rehearsal.learners import Fitted
+from metaal.rehearsal.scoring import MAIN, METRICS, scores
+from metaal.rehearsal.showing import shown, wanted
+from metaal.rehearsal.task import Task
+from metaal.rehearsal.trace import Trace, read_trace
 from metaal.run import Run
 from metadata_store import Store, open_store
 
-if TYPE_CHECKING:
-    import pandas
+__all__ = [
+    "REGRESSION_ARM",
+    "Trace",
+    "layout_of",
+    "one_thread",
+    "play",
+    "read_trace",
+    "run_name",
+    "shared_store",
+    "shown",
+]
 
-METRICS = ("accuracy", "balanced_accuracy", "log_loss")
-CLIP = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """What one played run measured.
-
-    Parameters
-    ----------
-    run : str
-        Its name in the store.
-    curve : DataFrame
-        One row a model: loop, labels, test scores, guide score, seconds of each phase, the action taken with it.
-    full : dict
-        Test scores of the learner trained on the whole pool.
-    pool : int
-        Rows of the pool, the initial ones included.
-    """
-
-    run: str
-    curve: pandas.DataFrame
-    full: dict[str, float]
-    pool: int
+REGRESSION_ARM = "improved_greedy"
+"""The strategy that a regression's runs preview beside the chosen one, as cluster_margin needs probabilities: spread in
+features and in predictions (Wu, Lin and Huang 2019), without a model or a parameter of its own."""
 
 
-def play(policy: Policy | str, task: Task, *, store: Store | None = None, name: str | None = None) -> Trace:
+def play(
+    policy: Policy | str,
+    task: Task,
+    *,
+    store: Store | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str | float] | None = None,
+    full: bool = True,
+) -> Trace:
     """Play a task to the end of its budget, logging the run as any other; a run that was broken off is continued.
 
     The guide split's score is told to the run (targets for training a policy; no policy sees it while deciding), the
-    test split's is only reported.
+    test split's is only reported. The test labels are sealed: whatever else reads them while the run is played raises.
 
     Parameters
     ----------
     policy : Policy or str
     task : Task
+        Of any regime. In a regression the arms must be strategies that need no probabilities.
     store : Store, optional
         Where to log. Default: in memory.
     name : str, optional
         Name of the policy in the run's name. Default: its spelling.
+    tags : mapping, optional
+        Further facts to log with the run.
+    full : bool
+        Whether to report the scores of the learner trained on the whole pool, with the labels that the oracle would
+        tell; a fit on up to 3,000 rows, done once for all policies of a task.
 
     Returns
     -------
     Trace
+
+    Raises
+    ------
+    SealedError
+        Something read the test labels before the report.
+    TaskError
+        The learner or the regime is for another kind of data.
     """
     store = open_store("memory:") if store is None else store
+    ready = read_policy(policy)
     name = name or (policy if isinstance(policy, str) else policy.spelling)
-    with _one_thread():
-        parts = _parts(task)
-        budget = min(task.budget, len(parts.pool_y) - len(parts.initial))
+    with one_thread():
+        layout = layout_of(task)
+        budget = min(task.budget, len(layout.pool_y) - len(layout.initial))
         run = Run(
             run_name(task, name),
-            policy=policy,
+            policy=ready,
             seed=task.seeds.strategy,
             budget=budget,
             task=task.dataset.family,
-            tags={
-                "data": task.data_name,
-                "learner": task.learner_name,
-                "batch": float(task.batch),
-                "initial": float(len(parts.initial)),
-                "pool": float(len(parts.pool_y)),
-                "fingerprint": _fingerprint(task, task.dataset),
-                "policy": name,
-                **{f"seed.{key}": float(value) for key, value in vars(task.seeds).items()},
-            },
+            tags={**_tags(task, layout, name), **(tags or {})},
             stream=task.stream,
+            default=None if layout.kind == "classification" else getattr(ready, "default", None) or REGRESSION_ARM,
             store=store,
         )
         if not run.ended:
-            _loop(run, task, parts, budget)
+            with layout.test_y.forbidden():
+                _loop(run, task, layout, budget, full=full)
     return read_trace(store, run.name)
+
+
+def _tags(task: Task, layout: Layout, name: str) -> dict[str, str | float]:
+    """What is logged of a task. A clean one of classes has no word about its regime or kind."""
+    tags: dict[str, str | float] = {
+        "data": task.data_name,
+        "learner": task.learner_name,
+        "batch": float(task.batch),
+        "initial": float(len(layout.initial)),
+        "pool": float(len(layout.pool_y)),
+        "fingerprint": _fingerprint(task, task.dataset),
+        "policy": name,
+        **{f"seed.{key}": float(value) for key, value in vars(task.seeds).items()},
+    }
+    if task.regime:
+        tags |= {"regime": str(task.regime), **{f"regime.{key}": value for key, value in task.regime.facts.items()}}
+    if layout.kind != "classification":
+        tags["kind"] = layout.kind
+    return tags
 
 
 _OPEN: dict[str, tuple[Store, tuple[int, int]]] = {}
@@ -126,15 +152,12 @@ def _identity(path: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=2)
 def _fingerprint(task: Task, data: Dataset) -> str:
-    """What decides a run beside its name: the encoded data, the learner's parameters, the initial labels.
+    """What decides a run beside its name: encoded data, the learner's parameters, initial labels, the oracle's answers.
 
     A store keeps runs by name, and two files may share one: a run is continued only where this agrees.
     """
-    parts = _parts(task)
     digest = hashlib.blake2b(digest_size=8)
-    for name, array in sorted(vars(parts).items()):
-        digest.update(f"{name} {np.shape(array)}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+    layout_of(task).digest(digest)
     learner = task.new_learner(0)
     # Functions among the parameters show where they lie in memory, which is another place in every process.
     shown = re.sub(
@@ -154,118 +177,72 @@ def run_name(task: Task, policy: str) -> str:
     return f"{safe[:180]}~{hashlib.blake2b(whole.encode(), digest_size=4).hexdigest()}"
 
 
-def _loop(run: Run, task: Task, parts: Parts, budget: int) -> None:
-    unlabelled = np.ones(len(parts.pool_y), dtype=bool)
-    unlabelled[parts.initial] = False
-    seen = [int(k) for k in parts.initial]
-    for key in run.labels:
-        seen.append(int(key))
-        unlabelled[int(key)] = False
+def _loop(run: Run, task: Task, layout: Layout, budget: int, *, full: bool) -> None:
+    extra = wanted((*run.policy.arms, run.default), layout.kind)
+    told = [int(key) for key in run.labels]
+    seen = np.concatenate([layout.initial, np.array(told, dtype=np.int64)])
+    y_seen = layout.known(seen[len(layout.initial) :])
+    unlabelled = np.ones(len(layout.pool_y), dtype=bool)
+    unlabelled[seen] = False
+    loop = len(run.history)
     while True:
         started = time.perf_counter()
-        model = task.new_learner(len(seen)).fit(parts.pool_x[seen], parts.pool_y[seen])
-        fitted = time.perf_counter()
+        fitted = task.fit(layout.pool_x[seen], y_seen, layout)
+        fit_ended = time.perf_counter()
         pool = np.flatnonzero(unlabelled)
-        proba = _proba(model, parts.pool_x[pool], parts.classes) if len(pool) else np.zeros((0, parts.classes))
-        seconds = {"fit": fitted - started, "score": time.perf_counter() - fitted}
-        guide = scores(parts.guide_y, _proba(model, parts.guide_x, parts.classes))
-        told = {"value": guide["accuracy"], **{name: guide[name] for name in METRICS[1:]}}
+        outputs = shown(task, layout, fitted, seen, y_seen, pool, extra) if len(pool) else {}
+        seconds = {"fit": fit_ended - started, "score": time.perf_counter() - fit_ended}
+        guide = scores(layout.kind, layout.guide_y, fitted.output(layout.guide_x))
+        score = {"value": guide[MAIN[layout.kind]], **{key: guide[key] for key in METRICS[layout.kind][1:]}}
         pending = run.pending
         if pending is None:
-            run.report(scores(parts.test_y, _proba(model, parts.test_x, parts.classes)))
+            run.report(_examined(layout, fitted))
             if not len(pool) or len(run.labels) >= budget:
                 break
-            embedding = parts.pool_x.astype(np.float32)
-            pending = run.ask(
-                task.batch,
-                ids=pool,
-                proba=proba,
-                embedding=embedding[pool],
-                seen_embedding=embedding[seen],
-                seen_y=parts.pool_y[seen],
-                classes=np.arange(parts.classes),
-            )
+            pending = run.ask(layout.schedule.batch(loop, len(seen)), **outputs)
+            loop += 1
             if not len(pending):
                 break
-        run.tell(parts.pool_y[pending.ids], seconds=seconds, score=told)
-        seen += [int(k) for k in pending.ids]
-        unlabelled[pending.ids] = False
-    run.report({f"full_{key}": value for key, value in _full_scores(task, task.dataset).items()})
-    run.end(seconds=seconds, score=told)
+        rows = pending.ids
+        labels = layout.oracle.tell(rows, len(seen) - len(layout.initial))
+        run.tell(labels, seconds=seconds, score=score)
+        seen, y_seen = np.concatenate([seen, rows]), np.concatenate([y_seen, labels])
+        unlabelled[rows] = False
+    if full:
+        run.report({f"full_{key}": value for key, value in _full_scores(task, task.dataset).items()})
+    run.end(seconds=seconds, score=score)
 
 
-def _proba(model: Any, x: np.ndarray, classes: int) -> np.ndarray:
-    """Probabilities with one column for every class of the task, also for those that the model has not seen."""
-    found = model.predict_proba(x)
-    out = np.zeros((len(x), classes))
-    out[:, model.classes_] = found
-    # Naive Bayes on a single row a class can underflow to NaN: it then knows nothing.
-    bad = ~np.isfinite(out).all(1)
-    out[bad] = 1 / classes
-    return out / out.sum(1, keepdims=True)
+def _examined(layout: Layout, fitted: Fitted) -> dict[str, float]:
+    """Scores on the test split, for the report: the one place where a played run opens the envelope."""
+    output = fitted.output(layout.test_x)
+    with layout.test_y.allowed():
+        return scores(layout.kind, layout.test_y.open(), output)
 
 
-def scores(y: np.ndarray, proba: np.ndarray) -> dict[str, float]:
-    """Accuracy, balanced accuracy (mean recall of the classes present), log-loss (probabilities clipped at 0.02)."""
-    hit = proba.argmax(1) == y
-    recall = [hit[y == c].mean() for c in np.unique(y)]
-    own = np.clip(proba[np.arange(len(y)), y], CLIP, 1.0)
-    return {
-        "accuracy": float(hit.mean()),
-        "balanced_accuracy": float(np.mean(recall)),
-        "log_loss": float(-np.log(own).mean()),
-    }
-
-
-def _parts(task: Task) -> Parts:
+def layout_of(task: Task) -> Layout:
+    """The task laid out; kept for the next policy that is played on it."""
     return _laid_out(task, task.dataset)
 
 
 # Every policy of a cell is played on the same layout, one after the other in one process. The data are part of the key:
 # a file that was rewritten is another data set.
 @lru_cache(maxsize=2)
-def _laid_out(task: Task, data: Dataset) -> Parts:
+def _laid_out(task: Task, data: Dataset) -> Layout:
     return task.lay_out()
 
 
 @lru_cache(maxsize=8)
 def _full_scores(task: Task, data: Dataset) -> dict[str, float]:
-    parts = _parts(task)
-    model = task.new_learner(len(parts.pool_y)).fit(parts.pool_x, parts.pool_y)
-    return scores(parts.test_y, _proba(model, parts.test_x, parts.classes))
+    layout = layout_of(task)
+    labels = layout.oracle.tell(np.arange(len(layout.pool_y)), 0)
+    return _examined(layout, task.fit(layout.pool_x, labels, layout))
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Sums in one order whatever the number of processes: results repeat to the last bit."""
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     with threadpool_limits(1):
         yield
-
-
-def read_trace(store: Store, run: str) -> Trace:
-    """Read back what a played run measured."""
-    import pandas as pd
-
-    rows: dict[int, dict[str, Any]] = {}
-    full: dict[str, float] = {}
-    pool = 0
-    for record in store.records(run):
-        if record.event == "begin":
-            pool = int(record.values.get("tag.pool", 0))
-            continue
-        row = rows.setdefault(record.loop, {"loop": record.loop})
-        for name, value in record.values.items():
-            if name.startswith("report.full_"):
-                full[name.removeprefix("report.full_")] = float(value)
-            elif name.startswith("report."):
-                row[name.removeprefix("report.")] = float(value)
-            elif name in ("labels.count", "score.value", "action.name", "decision.reason", "query.count"):
-                row[name] = value
-            elif name.endswith(".seconds"):
-                row[name] = float(value)
-    curve = pd.DataFrame([rows[k] for k in sorted(rows)]).rename(
-        columns={"labels.count": "labels", "score.value": "guide"}
-    )
-    return Trace(run, curve, full, pool)

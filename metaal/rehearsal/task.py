@@ -1,21 +1,26 @@
-"""A task: one data set, one learner, one set of seeds — a loop that can be played again."""
+"""A task: one data set, one learner, one regime, one set of seeds — a loop that can be played again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from metaal.errors import TaskError
 from metaal.inputs import check_count
 from metaal.randomness import generator
-from metaal.rehearsal.data import Dataset, days, load_data
-from metaal.rehearsal.learners import make_learner
+from metaal.rehearsal.dataset import Dataset
+from metaal.rehearsal.layout import Kind, Layout, Schedule, Start
+from metaal.rehearsal.learners import LEARNERS, Fitted, find_learner, fit_learner
+from metaal.rehearsal.regimes import CLEAN, Regime, read_regime
+from metaal.rehearsal.sources import data_name, load_data
+from metaal.rehearsal.splitting import split_and_encoded
 
-POOL_LIMIT, GUIDE_LIMIT, TEST_LIMIT = 3000, 1000, 2000
-WIDTH_LIMIT, WIDTH = 100, 50
-ABSURD = 1e100  # larger numbers are marks of something else, and their squares overflow
+if TYPE_CHECKING:
+    import pandas
+
+    from metaal.rehearsal.regimes import Change
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Seeds:
     Parameters
     ----------
     split, initial, learner, strategy : int
-        ≥ 0: which rows go where, which labels are known at first, the learner, the run.
+        ≥ 0: which rows go where (and what a regime makes of the pool and the oracle), which labels are known at first,
+        the learner, the run.
     """
 
     split: int = 0
@@ -39,46 +45,38 @@ class Seeds:
         return cls(seed, seed, seed, seed)
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """A task laid out: encoded features and labels of the pool, the guide and the test split."""
-
-    pool_x: np.ndarray
-    pool_y: np.ndarray
-    guide_x: np.ndarray
-    guide_y: np.ndarray
-    test_x: np.ndarray
-    test_y: np.ndarray
-    initial: np.ndarray
-    classes: int
-
-
 @dataclass(frozen=True)
 class Task:
     """A labelled data set to be asked for labels.
 
     Parameters
     ----------
-    data : str or Dataset
-        A built-in name, the path of a CSV, Parquet or ARFF file, or a data set.
+    data : str, Dataset or DataFrame
+        What `metaal.rehearsal.load_data` takes: a built-in name, a path, ``openml:ID``, ``FOLDER/manifest.csv#NAME``.
     learner : str or estimator
-        A name of `LEARNERS`, or an unfitted scikit-learn classifier with ``predict_proba``.
+        A name of `LEARNERS` for the data's kind, or an unfitted estimator of scikit-learn's manner: a classifier with
+        ``predict_proba``, or a regressor.
     batch : int
-        Rows asked in each loop, ≥ 1.
+        Rows asked in each loop, ≥ 1; the regime's ``batch`` may change it.
     budget : int
         Labels to ask for after the initial ones, ≥ 1 (cut where the pool is smaller).
     initial : int
-        Labels known at first: one of each class, and the rest at random; 0 means twice the number of classes.
+        Labels known at first: one of each class, and the rest at random; 0 means twice the number of classes, and 10 in
+        a regression.
     seeds : Seeds or int
     target : str, optional
         Column with the labels, for files.
     family : str, optional
         Data sets of one origin share it.
+    regime : Regime or str
+        What makes the loop harder, such as ``"imbalance(ratio=0.01)+noise(rate=0.3)"``.
 
     Examples
     --------
     >>> Task("iris", "logistic", batch=5, budget=20, seeds=1).name
     'iris~logistic~b5'
+    >>> Task("iris", batch=4, regime="noise(rate=0.3)").name
+    'iris~logistic~b4~noise(rate=0.3)'
     """
 
     data: str | Dataset
@@ -89,10 +87,29 @@ class Task:
     seeds: Seeds = field(default_factory=Seeds)
     target: str | None = None
     family: str = ""
+    regime: Regime = CLEAN
+
+    if TYPE_CHECKING:  # what may be passed is wider than what is kept
+
+        def __init__(
+            self,
+            data: str | Dataset | pandas.DataFrame,
+            learner: Any = "logistic",
+            batch: int = 10,
+            budget: int = 100,
+            initial: int = 0,
+            seeds: Seeds | int = 0,
+            target: str | None = None,
+            family: str = "",
+            regime: Regime | Change | str = CLEAN,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
+        if not isinstance(self.data, str | Dataset):
+            object.__setattr__(self, "data", load_data(self.data, self.target, self.family))
         if isinstance(self.seeds, int):
             object.__setattr__(self, "seeds", Seeds.of(self.seeds))
+        object.__setattr__(self, "regime", read_regime(self.regime))
         for seed in fields(self.seeds):
             value = getattr(self.seeds, seed.name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
@@ -102,15 +119,13 @@ class Task:
                 check_count(getattr(self, name))
             except ValueError as error:
                 raise TaskError(str(error).replace("n:", f"{name}:", 1)) from error
-        if isinstance(self.learner, str):
-            make_learner(self.learner, 0)
-        elif not hasattr(self.learner, "predict_proba"):
-            raise TaskError(f"learner {self.learner!r}: expected predict_proba; wrap it in CalibratedClassifierCV")
+        if isinstance(self.initial, bool) or not isinstance(self.initial, int | np.integer) or self.initial < 0:
+            raise TaskError(f"initial: got {self.initial!r}, expected a whole number ≥ 0 (0 = twice the classes)")
+        _check_learner(self.learner)
 
     def with_seed(self, seed: int) -> Task:
         """The same task with all four seeds set to ``seed``."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Task(**{**values, "seeds": Seeds.of(seed)})
+        return replace(self, seeds=Seeds.of(seed))
 
     @property
     def dataset(self) -> Dataset:
@@ -118,11 +133,14 @@ class Task:
         return self.data if isinstance(self.data, Dataset) else load_data(self.data, self.target, self.family)
 
     @property
+    def kind(self) -> Kind:
+        """``"classification"`` or ``"regression"``, as the data are."""
+        return "regression" if self.dataset.kind == "regression" else "classification"
+
+    @property
     def data_name(self) -> str:
         """Short name of the data."""
-        if isinstance(self.data, Dataset):
-            return self.data.name
-        return self.data.replace("\\", "/").rsplit("/", 1)[-1].split(".")[0]
+        return data_name(self.data)
 
     @property
     def learner_name(self) -> str:
@@ -131,8 +149,8 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Name without the seeds."""
-        return f"{self.data_name}~{self.learner_name}~b{self.batch}"
+        """Name without the seeds: data, learner, batch, and the regime unless it is clean."""
+        return task_name(self.data_name, self.learner_name, self.batch, str(self.regime))
 
     @property
     def stream(self) -> str:
@@ -143,103 +161,96 @@ class Task:
             text += f".{seeds.initial}.{seeds.learner}.{seeds.strategy}"
         return f"{self.name}~{text}"
 
-    def new_learner(self, loop: int) -> Any:
-        """A fresh learner for one loop."""
-        seed = int(generator(self.seeds.learner, self.name, loop, "learner").integers(2**31))
+    def new_learner(self, labels: int) -> Any:
+        """A fresh learner for a fit on so many ``labels``."""
+        seed = int(generator(self.seeds.learner, self.name, labels, "learner").integers(2**31))
         if isinstance(self.learner, str):
-            return make_learner(self.learner, seed)
+            return find_learner(self.learner).make(seed)
         from sklearn.base import clone
 
         model = clone(self.learner)
-        if "random_state" in model.get_params():
-            model.set_params(random_state=seed)
-        return model
+        # Also of the parts of a pipeline or an ensemble: a run must repeat.
+        states = [key for key in model.get_params() if key.split("__")[-1] == "random_state"]
+        return model.set_params(**dict.fromkeys(states, seed)) if states else model
 
-    def lay_out(self) -> Parts:
-        """Split, encode and choose the initial labels.
+    def fit(self, x: np.ndarray, y: np.ndarray, layout: Layout) -> Fitted:
+        """Fit a fresh learner to labelled rows.
+
+        Parameters
+        ----------
+        x : f8[L,D]
+        y : i8[L] codes or f8[L]
+            As the oracle told them.
+        layout : Layout
+            Of this task.
+
+        Returns
+        -------
+        Fitted
+            Answers for every class of the task, also where the rows are of one class.
+        """
+        entry = find_learner(self.learner) if isinstance(self.learner, str) else None
+        model = self.new_learner(len(y))
+        return fit_learner(model, x, y, kind=layout.kind, classes=layout.classes, entry=entry)
+
+    def lay_out(self) -> Layout:
+        """Split, encode, make the regime's changes, and choose the initial labels.
 
         The pool keeps half of the rows (at most 3,000), the guide a fifth (1,000), the test split the rest (2,000),
-        each with the classes in proportion. Encoding is fitted on the pool's features alone.
+        each with the classes (in a regression the deciles of the target) in proportion. Encoding is fitted on the
+        features of the pool alone, before the regime changes it.
+
+        Raises
+        ------
+        TaskError
+            The learner or the regime is for another kind of data.
         """
         data = self.dataset
-        order = _stratified(data.y, generator(self.seeds.split, self.data_name, 0, "split"))
-        total = len(order)
-        cut = [total // 2, total // 2 + total // 5]
-        pool, guide, test = (
-            order[: cut[0]][:POOL_LIMIT],
-            order[cut[0] : cut[1]][:GUIDE_LIMIT],
-            order[cut[1] :][:TEST_LIMIT],
+        _check_kind(self.learner, self.learner_name, self.kind, self.data_name)
+        base = split_and_encoded(data, self.data_name, self.seeds.split)
+        start = Start(int(self.initial))
+        layout = replace(base, test_y=base.test_y.copy(), schedule=Schedule(int(self.batch)), start=start)
+        with layout.test_y.forbidden():
+            layout = self.regime.apply(layout, seeds=vars(self.seeds), name=self.data_name)
+            return layout.begun(generator(self.seeds.initial, self.data_name, 0, "initial"))
+
+
+def task_name(data: str, learner: str, batch: int, regime: str) -> str:
+    """Name of a task without its seeds."""
+    return f"{data}~{learner}~b{batch}" + (f"~{regime}" if regime != "clean" else "")
+
+
+def _check_learner(learner: Any) -> None:
+    """Refuse what can be neither a classifier with probabilities nor a regressor."""
+    if isinstance(learner, str):
+        find_learner(learner)
+        return
+    if isinstance(learner, type) or not hasattr(learner, "fit") or not hasattr(learner, "get_params"):
+        raise TaskError(
+            f"learner {learner!r}: expected one of {', '.join(LEARNERS)}, or an unfitted estimator with fit and "
+            "get_params, such as LogisticRegression()"
         )
-        encode = _encoder(data.X.iloc[pool])
-        initial = self._initial(data.y[pool], len(data.classes))
-        x = {name: encode(data.X.iloc[rows]) for name, rows in (("pool", pool), ("guide", guide), ("test", test))}
-        return Parts(
-            x["pool"], data.y[pool], x["guide"], data.y[guide], x["test"], data.y[test], initial, len(data.classes)
+    if not hasattr(learner, "predict_proba") and not _regresses(learner):
+        raise TaskError(
+            f"learner {learner!r}: expected predict_proba; wrap it in CalibratedClassifierCV (of sklearn.calibration)"
         )
 
-    def _initial(self, y: np.ndarray, classes: int) -> np.ndarray:
-        """Positions of the initial labels: one of each class that the pool has, then at random."""
-        rng = generator(self.seeds.initial, self.data_name, 0, "initial")
-        count = min(self.initial or 2 * classes, len(y) - 1)
-        order = rng.permutation(len(y))
-        first = [int(order[np.flatnonzero(y[order] == c)[0]]) for c in range(classes) if (y == c).any()]
-        rest = [int(k) for k in order if k not in set(first)]
-        return np.array([*first, *rest][: max(count, len(first))], dtype=np.int64)
+
+def _regresses(learner: Any) -> bool:
+    from sklearn.base import is_regressor
+
+    try:
+        return bool(is_regressor(learner))
+    except (AttributeError, TypeError):  # no tags: not scikit-learn's
+        return hasattr(learner, "predict") and not hasattr(learner, "predict_proba")
 
 
-def _stratified(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An order of all rows in which every stretch has the classes in proportion, chance deciding within them."""
-    order = rng.permutation(len(y))
-    place = np.empty(len(y))
-    for c in np.unique(y):
-        rows = order[y[order] == c]
-        place[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
-    return np.argsort(place, kind="stable")
-
-
-def _encoder(X: Any) -> Any:
-    """Fit the encoding on ``X``; the result turns a DataFrame into f8[N,D]."""
-    from pandas.api import types
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    numeric = [c for c in X if types.is_numeric_dtype(X[c]) and not types.is_bool_dtype(X[c])]
-    dates = [c for c in X if X[c].dtype.kind == "M"]
-    other = [c for c in X if c not in numeric and c not in dates]
-
-    def frame(values: Any) -> Any:
-        out = values.copy()
-        for column in dates:
-            out[column] = days(out[column])
-        for column in numeric:
-            out[column] = out[column].astype(np.float64)
-            out[column] = out[column].where(out[column].abs() <= ABSURD)
-        for column in other:
-            out[column] = out[column].astype("object").where(out[column].notna(), "missing").astype(str)
-        return out
-
-    steps = ColumnTransformer(
-        [
-            (
-                "numeric",
-                make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
-                [*numeric, *dates],
-            ),
-            (
-                "other",
-                OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False),
-                other,
-            ),
-        ]
-    )
-    encoded = steps.fit_transform(frame(X))
-    if encoded.shape[1] <= WIDTH_LIMIT:
-        return lambda values: np.ascontiguousarray(steps.transform(frame(values)))
-    from sklearn.decomposition import PCA
-
-    # Wide data (pixels, sentence embeddings) would make every distance slow and every learner short of labels.
-    shrink = PCA(min(WIDTH, len(X) - 1), random_state=0, whiten=False).fit(encoded)
-    scale = float(np.sqrt(shrink.explained_variance_[0])) or 1.0
-    return lambda values: np.ascontiguousarray(shrink.transform(steps.transform(frame(values))) / scale)
+def _check_kind(learner: Any, name: str, kind: Kind, data: str) -> None:
+    if isinstance(learner, str):
+        other = find_learner(learner).kind
+    else:
+        other = "regression" if _regresses(learner) else "classification"
+    if other != kind:
+        fitting = ", ".join(key for key, entry in LEARNERS.items() if entry.kind == kind)
+        hint = "" if kind == "regression" else "; or load the data with kind='regression'"
+        raise TaskError(f"learner {name} is for {other}, and {data} is a {kind}; pass one of {fitting}{hint}")

@@ -11,7 +11,7 @@ import pytest
 
 import metaal
 from metaal import Task
-from metaal.rehearsal import builtin_names, load_data, make_learner, read_table
+from metaal.rehearsal import builtin_names, load_data, make_dataset, make_learner, read_table
 
 
 @pytest.fixture
@@ -70,8 +70,6 @@ def test_any_file_with_mixed_columns_is_played(tmp_path: Path, table: pd.DataFra
 
 @pytest.mark.parametrize("labels", [[1, 2], [1.0, 2.0], [True, False], ["a", "b"], [-5, 7]])
 def test_labels_of_any_type(table: pd.DataFrame, labels: list[Any]) -> None:
-    from metaal.rehearsal.data import make_dataset
-
     y = np.array(labels)[np.arange(len(table)) % 2]
     data = make_dataset("d", table[["whole"]], y)
     assert data.classes == tuple(sorted(labels))
@@ -194,11 +192,11 @@ def test_bad_data_is_refused_in_words(tmp_path: Path, table: pd.DataFrame) -> No
         (lambda: read_table(tmp_path / "no.csv"), "no such file"),
         (lambda: read_table(path, target="weight"), "no column 'weight'"),
         (lambda: read_table(path, target="constant"), "2 classes"),
-        (lambda: read_table(write(table, tmp_path / "t.csv"), target="x"), "regression"),
+        (lambda: read_table(path, target="x", kind="classification"), "it is a regression"),
         (lambda: read_table(write(table[:10], tmp_path / "small.csv"), target="label"), "10 labelled rows"),
         (lambda: load_data("nothing"), "no such file"),
         (lambda: Task("iris", "oracle"), "no learner"),
-        (lambda: Task("iris", object()), "predict_proba"),
+        (lambda: Task("iris", object()), "an unfitted estimator"),
         (lambda: Task("iris", batch=0), "batch"),
         (lambda: Task("iris", seeds=-1), "seeds"),
     ]
@@ -213,7 +211,7 @@ def test_bad_data_is_refused_in_words(tmp_path: Path, table: pd.DataFrame) -> No
             call()
 
 
-@pytest.mark.parametrize("name", builtin_names())
+@pytest.mark.parametrize("name", builtin_names("classification"))
 def test_built_in_sets_load_and_split(name: str) -> None:
     parts = Task(name).lay_out()
     rows = len(parts.pool_y) + len(parts.guide_y) + len(parts.test_y)
@@ -230,7 +228,7 @@ def test_splits_are_disjoint_and_stratified() -> None:
     column = parts.pool_x.shape[1] - 1
     sets = [set(np.round(x[:, column], 9)) for x in (parts.pool_x, parts.guide_x, parts.test_x)]
     assert sum(map(len, sets)) == len(set.union(*sets)) == len(data.y)
-    shares = [np.bincount(y, minlength=3) / len(y) for y in (parts.pool_y, parts.guide_y, parts.test_y)]
+    shares = [np.bincount(y, minlength=3) / len(y) for y in (parts.pool_y, parts.guide_y, parts.test_y.open())]
     assert np.abs(shares[0] - shares[2]).max() < 0.05
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def test_a_played_run_equals_the_loop_done_by_hand() -> None:
     seen = list(parts.initial)
     for _, row in trace.curve.iterrows():
         model = LogisticRegression(C=1.0, max_iter=300).fit(parts.pool_x[seen], parts.pool_y[seen])
-        assert row["accuracy"] == pytest.approx(model.score(parts.test_x, parts.test_y))
+        assert row["accuracy"] == pytest.approx(model.score(parts.test_x, parts.test_y.open()))
         assert row["guide"] == pytest.approx(model.score(parts.guide_x, parts.guide_y))
         assert row["labels"] == len(seen)
         pool = np.setdiff1d(np.arange(len(parts.pool_y)), seen)
@@ -43,12 +44,13 @@ def test_a_played_run_equals_the_loop_done_by_hand() -> None:
 def test_test_labels_change_nothing_but_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trap: with other test labels the run must take the very same decisions."""
     from metaal.rehearsal import playing
+    from metaal.rehearsal.sealed import Sealed
 
     task = Task("iris", "logistic", batch=4, budget=16, seeds=1)
     honest = play("uniform", task)
-    parts = task.lay_out()
-    wrong = type(parts)(**{**vars(parts), "test_y": (parts.test_y + 1) % parts.classes})
-    monkeypatch.setattr(playing, "_parts", lambda task: wrong)
+    layout = task.lay_out()
+    wrong = replace(layout, test_y=Sealed((layout.test_y.open() + 1) % layout.classes))
+    monkeypatch.setattr(playing, "layout_of", lambda task: wrong)
     playing._full_scores.cache_clear()
     trapped = play("uniform", task)
     playing._full_scores.cache_clear()

@@ -1,0 +1,193 @@
+"""Counterfactual branches: what every action would have brought at some states of a played run.
+
+They are computed from the log after the run has ended, and appended to it: one record "branch" for each action, all of
+a state with one sync. What is shared: a state's model, outputs, sketch and proposals are computed once; proposals of
+the same rows are played once, and recorded for each action that makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from metaal.actions import ARMS, DEFAULT_ARM, Action
+from metaal.errors import MismatchError, TaskError
+from metaal.inputs import check_count
+from metaal.policies.arms import check_arm
+from metaal.randomness import generator
+from metaal.rehearsal.exploring import Exploring
+from metaal.rehearsal.following import Step, follow, guide_scores
+from metaal.rehearsal.playing import layout_of, one_thread
+from metaal.rehearsal.rebuilding import State, rebuild
+from metadata_store import Record, Store
+
+if TYPE_CHECKING:
+    from metaal.rehearsal.task import Task
+
+EVENT = "branch"
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Which branches are to be made of a run.
+
+    Parameters
+    ----------
+    strategies : tuple of str
+        Spellings; the default is put in front where it is missing.
+    multipliers : tuple of float
+        Batch multipliers; the actions are the product of both.
+    states : int
+        Loops of a run at which every action is tried, ≥ 0; 0 makes none.
+    horizon : int
+        Batches labelled in each branch, ≥ 1: the action's own, then the default's.
+    default : str
+        Strategy of the later batches, and of the action that advantages are measured against.
+
+    Examples
+    --------
+    >>> [str(action) for action in Branches(("margin",), (1.0, 2.0)).actions]
+    ['cluster_margin', 'cluster_margin ×2', 'margin', 'margin ×2']
+    """
+
+    strategies: tuple[str, ...] = ARMS
+    multipliers: tuple[float, ...] = (1.0,)
+    states: int = 4
+    horizon: int = 3
+    default: str = DEFAULT_ARM
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "default", check_arm(self.default))
+        checked = Exploring(tuple(self.strategies), tuple(self.multipliers), self.default)
+        object.__setattr__(self, "strategies", checked.arms)
+        object.__setattr__(self, "multipliers", checked.multipliers)
+        check_count(self.horizon, name="horizon", meaning="batches labelled in a branch")
+        if self.states != 0:
+            check_count(self.states, name="states", meaning="loops of a run that are branched from; 0 for none")
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Every action, the plain default first; a branch's index is its place here."""
+        return tuple(Action(arm, multiplier) for arm in self.strategies for multiplier in self.multipliers)
+
+
+def branch(task: Task, store: Store, run: str, plan: Branches, arms: Sequence[str] | None = None) -> int:
+    """Make the branches of a played run that its log does not have yet.
+
+    Parameters
+    ----------
+    task : Task
+        The one that was played.
+    store : Store
+        That holds the run, and gets the branches.
+    run : str
+        Its name; it must have ended.
+    plan : Branches
+    arms : sequence of str, optional
+        Strategies of the policy that played it. Default: those of the plan.
+
+    Returns
+    -------
+    int
+        Branches of the run in the store, all states together.
+
+    Raises
+    ------
+    TaskError
+        The run has not ended, or a state cannot be built again.
+    MismatchError
+        The run has branches of another plan.
+    """
+    records = store.records(run)
+    if not any(record.event == "end" for record in records):
+        raise TaskError(f"run {run!r} has not ended, so its states cannot be chosen; play it to its end first")
+    have: dict[int, dict[int, Record]] = {}
+    for record in records:
+        if record.event == EVENT:
+            have.setdefault(record.loop, {})[record.index] = record
+    loops = chosen(records, plan)
+    _check(run, have, loops, plan)
+    missing = [loop for loop in loops if loop not in have or len(have[loop]) < _number(have[loop])]
+    with one_thread(), layout_of(task).test_y.forbidden():
+        for state in rebuild(task, records, missing, plan.strategies if arms is None else arms):
+            made = branch_state(state, plan)
+            # A state of which the process died while writing: what is there stays, times included.
+            had = have.setdefault(state.loop, {})
+            store.append_many([record for record in made if record.index not in had])
+            had |= {record.index: record for record in made}
+    return sum(len(have[loop]) for loop in loops)
+
+
+def chosen(records: Sequence[Record], plan: Branches) -> list[int]:
+    """Loops of a run to branch from, ascending: drawn by its seed, early ones with more chance (1 / (loop + 2)).
+
+    The last loop of a pool that is used up is not among them: nothing can be chosen there.
+    """
+    asks = [record for record in records if record.event == "ask"]
+    loops = [ask.loop for ask in asks if float(ask.values["pool.size"]) > float(ask.values["loop.batch"])]
+    begin = records[0].values
+    rng = generator(int(begin["run.seed"]), str(begin["run.stream"]), 0, "branches")
+    weight = 1 / (np.array(loops, dtype=np.float64) + 2)
+    count = min(plan.states, len(loops))
+    return sorted(rng.choice(loops, count, replace=False, p=weight / weight.sum()).tolist()) if count else []
+
+
+def branch_state(state: State, plan: Branches) -> list[Record]:
+    """One record for each action that is possible in the state; nothing is written."""
+    actions = [(k, action) for k, action in enumerate(plan.actions) if state.possible(action.strategy)]
+    before = guide_scores(state.layout, state.fitted)
+    logged = dict(zip(state.ask.arrays["actions"].tolist(), state.ask.arrays["actions.probability"], strict=True))
+    played: dict[bytes, tuple[int, list[Step]]] = {}
+    made = []
+    for index, action in actions:
+        rows, select = state.propose(action.strategy, max(1, round(state.n * action.multiplier)))
+        key = np.sort(rows).tobytes()
+        if key not in played:
+            played[key] = index, follow(state, rows, horizon=plan.horizon, default=plan.default)
+        origin, steps = played[key]
+        values: dict[str, str | float | int | bool] = {
+            "branch.action": str(action),
+            "branch.strategy": action.strategy,
+            "branch.multiplier": action.multiplier,
+            "branch.propensity": float(logged.get(str(action), 0.0)),
+            "branch.taken": str(state.ask.values["action.name"]) == str(action),
+            "branch.count": len(actions),
+            "branch.horizon": plan.horizon,
+            "branch.default": plan.default,
+            "branch.labels": len(rows),
+            "branch.played": origin,
+            "branch.fit.seconds": steps[0].fit,
+            "branch.score.seconds": steps[0].score,
+            "branch.select.seconds": select,
+            "branch.h0.labels": len(state.seen),
+            **{f"branch.h0.{name}": value for name, value in before.items()},
+        }
+        for h, step in enumerate(steps, start=1):
+            values[f"branch.h{h}.labels"] = step.labels
+            values |= {f"branch.h{h}.{name}": value for name, value in step.scores.items()}
+        arrays = {"branch.ids": rows, "branch.features": state.features(action.strategy, plan.default)}
+        made.append(Record(state.ask.run, state.loop, EVENT, values, arrays, index=index))
+    return made
+
+
+def _number(had: dict[int, Record]) -> int:
+    """Branches that a state has when it is whole, as every one of them says."""
+    return int(next(iter(had.values())).values["branch.count"])
+
+
+def _check(run: str, have: dict[int, dict[int, Record]], loops: Sequence[int], plan: Branches) -> None:
+    """Refuse to mix the branches of two plans."""
+    actions = [str(action) for action in plan.actions]
+    for loop, records in have.items():
+        for index, record in records.items():
+            was = record.values["branch.action"], record.values["branch.horizon"], record.values["branch.default"]
+            now = actions[index] if index < len(actions) else None, plan.horizon, plan.default
+            if was != now or loop not in loops:
+                raise MismatchError(
+                    f"run {run!r}, loop {loop}: holds a branch of {was[0]} (horizon {was[1]}, default {was[2]}), which "
+                    f"is not in this plan ({plan.states} states, horizon {plan.horizon}, default {plan.default}, "
+                    f"{len(actions)} actions); branches of another plan go into another store"
+                )

@@ -1,0 +1,71 @@
+"""What a played run measured, read back from its records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from metaal.rehearsal.layout import Kind
+from metaal.rehearsal.scoring import MAIN
+from metadata_store import Store
+
+if TYPE_CHECKING:
+    import pandas
+
+EVENTS = ("ask", "tell", "report", "end")
+"""Records that a curve is made of; branches and whatever else lies beside a run are not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What one played run measured.
+
+    Parameters
+    ----------
+    run : str
+        Its name in the store.
+    curve : DataFrame
+        One row a model: loop, labels, test scores, guide score, seconds of each phase, the action taken with it.
+    full : dict
+        Test scores of the learner trained on the whole pool; empty if the run was played without.
+    pool : int
+        Rows of the pool, the initial ones included.
+    main : str
+        The score that counts: ``"accuracy"``, or ``"r2"`` in a regression.
+    """
+
+    run: str
+    curve: pandas.DataFrame
+    full: dict[str, float]
+    pool: int
+    main: str = MAIN["classification"]
+
+
+def read_trace(store: Store, run: str) -> Trace:
+    """Read back what a played run measured."""
+    import pandas as pd
+
+    rows: dict[int, dict[str, Any]] = {}
+    full: dict[str, float] = {}
+    pool = 0
+    kind: Kind = "classification"
+    for record in store.records(run):
+        if record.event == "begin":
+            pool = int(record.values.get("tag.pool", 0))
+            kind = "regression" if record.values.get("tag.kind") == "regression" else kind
+        if record.event not in EVENTS:
+            continue
+        row = rows.setdefault(record.loop, {"loop": record.loop})
+        for name, value in record.values.items():
+            if name.startswith("report.full_"):
+                full[name.removeprefix("report.full_")] = float(value)
+            elif name.startswith("report."):
+                row[name.removeprefix("report.")] = float(value)
+            elif name in ("labels.count", "score.value", "action.name", "decision.reason", "query.count"):
+                row[name] = value
+            elif name.endswith(".seconds"):
+                row[name] = float(value)
+    curve = pd.DataFrame([rows[k] for k in sorted(rows)]).rename(
+        columns={"labels.count": "labels", "score.value": "guide"}
+    )
+    return Trace(run, curve, full, pool, MAIN[kind])
