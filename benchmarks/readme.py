@@ -21,6 +21,7 @@ from metaal.result import Result
 
 README = Path(__file__).parent.parent / "README.md"
 SPEED = README.parent / "docs" / "speed.md"
+STORE = ("append", "read", "writers", "recover")
 START, END = "<!-- results -->", "<!-- /results -->"
 
 
@@ -153,9 +154,12 @@ def speed_page() -> str:
 
 def store() -> str:
     """What the store reaches of its bars."""
+    loads = [load for name in STORE for load in json.loads((RESULTS / f"store_{name}.json").read_text())["load"]]
     return (
         "The store beside what people use today, in one run on two cores (`python -m benchmarks.store all --peers`; "
-        "all tables in [docs/speed.md](docs/speed.md#the-store)), and under faults (`make crash`).\n\n" + summary()
+        "all tables in [docs/speed.md](docs/speed.md#the-store)), and under faults (`make crash`). Medians, least to "
+        f"most in brackets; the machine had other work to do at the time (load {min(loads):g} to {max(loads):g}).\n\n"
+        + summary()
     )
 
 

@@ -407,7 +407,7 @@ def test_what_is_no_policy_is_refused() -> None:
     for thing in (None, 3, b"margin", ["margin"], object()):
         with pytest.raises(PolicyError, match="expected a text, a strategy, a function"):
             read_policy(thing)  # type: ignore[arg-type]
-    with pytest.raises(PolicyError, match=r"margin.*or a policy: default, exploring, fixed, learned, uniform, schedule"):
+    with pytest.raises(PolicyError, match=r"margin.*or a policy: default, exploring, fixed, learned, uniform"):
         read_policy("margn")
     with pytest.raises(PolicyFileError, match="cannot be read"):
         read_policy("none.metaal")
