@@ -158,7 +158,7 @@ def store() -> str:
     return (
         "The store beside what people use today, in one run on two cores (`python -m benchmarks.store all --peers`; "
         "all tables in [docs/speed.md](docs/speed.md#the-store)), and under faults (`make crash`). Medians, least to "
-        f"most in brackets; the machine had other work to do at the time (load {min(loads):g} to {max(loads):g}).\n\n"
+        f"most in brackets; load of the machine {min(loads):g} to {max(loads):g}, its two cores' own work included.\n\n"
         + summary()
     )
 
