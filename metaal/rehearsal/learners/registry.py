@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from metaal.errors import TaskError
 from metaal.rehearsal.layout import Kind
+from metaal.rehearsal.plugins import load_all
 from metadata_store.errors import nearest
 
 GROUP = "metaal.learners"
@@ -137,21 +135,4 @@ LEARNERS: Mapping[str, Learner] = _Learners()
 
 
 def _load() -> None:
-    if "own" not in _loaded:
-        _loaded.add("own")
-        package = importlib.import_module("metaal.rehearsal.learners")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
-    if GROUP not in _loaded:
-        _loaded.add(GROUP)
-        from importlib import metadata
-
-        for entry in metadata.entry_points(group=GROUP):
-            try:
-                entry.load()  # its module registers what it offers
-            except Exception as error:  # somebody else's package: name it, and go on without it
-                warnings.warn(
-                    f"the entry point {entry.name!r} ({entry.value}) of the group {GROUP!r} can't be used: "
-                    f"{type(error).__name__}: {error}; repair or uninstall the package that offers it",
-                    stacklevel=4,
-                )
+    load_all("metaal.rehearsal.learners", GROUP, _loaded)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import keyword
 import math
-import pkgutil
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeVar
@@ -15,6 +12,7 @@ import numpy as np
 
 from metaal.errors import TaskError
 from metaal.rehearsal.layout import Layout
+from metaal.rehearsal.plugins import load_all
 from metadata_store.errors import nearest
 
 GROUP = "metaal.regimes"
@@ -166,21 +164,4 @@ REGIMES: Mapping[str, type[Change]] = _Regimes()
 
 
 def _load() -> None:
-    if "own" not in _loaded:
-        _loaded.add("own")
-        package = importlib.import_module("metaal.rehearsal.regimes")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
-    if GROUP not in _loaded:
-        _loaded.add(GROUP)
-        from importlib import metadata
-
-        for entry in metadata.entry_points(group=GROUP):
-            try:
-                entry.load()  # its module registers what it offers
-            except Exception as error:  # somebody else's package: name it, and go on without it
-                warnings.warn(
-                    f"the entry point {entry.name!r} ({entry.value}) of the group {GROUP!r} can't be used: "
-                    f"{type(error).__name__}: {error}; repair or uninstall the package that offers it",
-                    stacklevel=4,
-                )
+    load_all("metaal.rehearsal.regimes", GROUP, _loaded)
