@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 from . import layout
@@ -46,7 +45,6 @@ class DirectoryStore(FileStore):
         files = LocalFiles(self.path)
         layout.prepare(self.path, create=create)
         super().__init__(files, str(self.path))
-        self._pid = os.getpid()
         self._appender = Appender(self.path, self._log, self._refresh, durability)
         self._writes = self._appender
         self._refresh()
@@ -56,8 +54,3 @@ class DirectoryStore(FileStore):
 
     def _upgrade(self) -> None:
         layout.upgrade(self.path)
-
-    def _before_append(self) -> None:
-        if self._pid != os.getpid():
-            self._lock = threading.RLock()  # another thread of the parent may have held it
-            self._pid = os.getpid()

@@ -383,11 +383,7 @@ class FileStore:
             )
 
     def _append(self, given: list[Record], *, many: bool) -> list[Record]:
-        self._before_append()
         with self._lock:
             self._check_open()
             self._writes.after_fork()
             return self._writes.append(given, many=many) if given else []
-
-    def _before_append(self) -> None:
-        """Do what has to be done before the lock is taken."""

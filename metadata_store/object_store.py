@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +57,6 @@ class ObjectStore(FileStore):
         _prepare(files, create=create)
         super().__init__(files, files.root)
         self.durability = durability
-        self._pid = os.getpid()
         self._objects = ObjectWrites(files, self._log, self._refresh, durability, ttl)
         self._writes = self._objects
         self._refresh()
@@ -114,11 +111,6 @@ class ObjectStore(FileStore):
     def _upgrade(self) -> None:
         if layout.version_of(self.files.fetch(layout.FORMAT_FILE, 0, 4096)) != layout.NEWEST:
             self.files.replace(layout.FORMAT_FILE, layout.format_text(layout.NEWEST))
-
-    def _before_append(self) -> None:
-        if self._pid != os.getpid():
-            self._lock = threading.RLock()  # another thread of the parent may have held it
-            self._pid = os.getpid()
 
 
 def _prepare(files: ObjectFiles, *, create: bool) -> None:
