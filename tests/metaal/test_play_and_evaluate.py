@@ -17,13 +17,10 @@ from metaal.evaluation import read_result
 from metaal.measures import area, labels_to
 from metaal.rehearsal import Trace
 from metadata_store import MemoryStore, open_store
+from tests.metaal.broken import play_broken_off, timeless
 
 TINY = [Task("iris", "logistic", batch=4, budget=16), Task("wine", "naive_bayes", batch=4, budget=16)]
 NUMBERS = ["aulc", "aulc.balanced_accuracy", "aulc.log_loss", "first30", "final", "full", "labels.to.90", "rounds"]
-
-
-def timeless(curve: pd.DataFrame) -> pd.DataFrame:
-    return curve[[column for column in curve if not str(column).startswith("cost.")]]
 
 
 def test_a_played_run_equals_the_loop_done_by_hand() -> None:
@@ -70,30 +67,7 @@ def test_a_played_run_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: p
     task = Task("iris", "extra_trees", batch=4, budget=16, seeds=2)
     whole = play("uniform", task)
 
-    class Broken(Exception):
-        pass
-
-    calls = {"left": 0}
-    for name in ("ask", "tell", "report", "end"):
-        original = getattr(metaal.Run, name)
-
-        def call(self: Any, *args: Any, _original: Any = original, **words: Any) -> Any:
-            calls["left"] -= 1
-            if calls["left"] < 0:
-                raise Broken
-            return _original(self, *args, **words)
-
-        monkeypatch.setattr(metaal.Run, name, call)
-    breaks = 0
-    with open_store(tmp_path / "s") as store:
-        while True:
-            calls["left"] = 3
-            try:
-                trace = play("uniform", task, store=store)
-                break
-            except Broken:
-                breaks += 1
-    assert breaks >= 3
+    trace = play_broken_off("uniform", task, tmp_path / "s", monkeypatch)
     pd.testing.assert_frame_equal(timeless(trace.curve), timeless(whole.curve))
     assert trace.full == whole.full
 

@@ -16,13 +16,10 @@ from metaal.evaluation import read_result
 from metaal.rehearsal import read_regime
 from metaal.rehearsal.playing import layout_of
 from metadata_store import MemoryStore, open_store
+from tests.metaal.broken import play_broken_off, timeless
 
 HARD = "imbalance(ratio=0.1)+noise(rate=0.3,kind='fatigue',after=20)+batch(size=3,growth=1.5)+unseen"
 NUMBERS = ["aulc", "aulc.balanced_accuracy", "aulc.log_loss", "final", "full", "labels.to.90", "rounds"]
-
-
-def timeless(curve: pd.DataFrame) -> pd.DataFrame:
-    return curve[[column for column in curve if not str(column).startswith("cost.")]]
 
 
 def test_a_run_under_a_regime_equals_the_loop_done_by_hand() -> None:
@@ -77,30 +74,7 @@ def test_a_run_under_a_regime_that_was_broken_off_goes_on(tmp_path: Path, monkey
     task = Task("iris", "naive_bayes", batch=4, budget=25, seeds=2, regime=HARD)
     whole = play("uniform", task)
 
-    class Broken(Exception):
-        pass
-
-    calls = {"left": 0}
-    for name in ("ask", "tell", "report", "end"):
-        original = getattr(metaal.Run, name)
-
-        def call(self: Any, *args: Any, _original: Any = original, **words: Any) -> Any:
-            calls["left"] -= 1
-            if calls["left"] < 0:
-                raise Broken
-            return _original(self, *args, **words)
-
-        monkeypatch.setattr(metaal.Run, name, call)
-    breaks = 0
-    with open_store(tmp_path / "s") as store:
-        while True:
-            calls["left"] = 3
-            try:
-                trace = play("uniform", task, store=store)
-                break
-            except Broken:
-                breaks += 1
-    assert breaks >= 3
+    trace = play_broken_off("uniform", task, tmp_path / "s", monkeypatch)
     pd.testing.assert_frame_equal(timeless(trace.curve), timeless(whole.curve))
     assert trace.full == whole.full
 
