@@ -52,15 +52,24 @@ class Boosting:
         self.params = params
         self.seed = seed
 
-    def train(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, *, number: int = 0) -> Trees:
-        """Fit one ensemble by least squares."""
+    def train(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray | None = None,
+        *,
+        number: int = 0,
+        quantile: float | None = None,
+    ) -> Trees:
+        """Fit one ensemble by least squares, or to a quantile in (0, 1)."""
         if len(y) < 2:  # which LightGBM refuses
             return constant(float(y.mean()) if len(y) else 0.0)
         import lightgbm
 
         p = self.params
         settings = {
-            "objective": "regression",
+            "objective": "regression" if quantile is None else "quantile",
+            **({} if quantile is None else {"alpha": quantile}),
             "num_leaves": p.leaves,
             "max_depth": MAX_DEPTH,
             "learning_rate": p.rate,

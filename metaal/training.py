@@ -1,6 +1,7 @@
 """Train a policy offline, from logged runs alone.
 
-Two kinds of evidence count:
+Where runs were rehearsed with counterfactual branches, these are the evidence (see `branch_training`): every action was
+tried in the very same state. Of plain runs, two kinds of evidence count:
 
 - *siblings*: runs of one task that saw exactly the same outputs at a loop (equal digests) and then did different
   things. Their difference is a paired comparison under common random numbers, free of everything else.
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from metaal.actions import DEFAULT_ARM
+from metaal.actions import DEFAULT_ARM, STOP, read_action
 from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate
 from metaal.errors import FitError
 from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
@@ -37,16 +38,15 @@ class Decisions:
 
     Parameters
     ----------
-    state : f8[N,S] · proposal, default : f8[N,P] · multiplier, outcome, seconds : f8[N]
+    state : f8[N,S] · proposal, default : f8[N,P] · outcome, seconds : f8[N]
         Features, the chosen proposal's and the default's, and the mean score gained over the horizon.
     action, group, digest : U[N]
-        Spelling chosen, the group it is kept together by, and the digest of what was shown.
+        Text of the action taken, the group it is kept together by, and the digest of what was shown.
     """
 
     state: np.ndarray
     proposal: np.ndarray
     default: np.ndarray
-    multiplier: np.ndarray
     outcome: np.ndarray
     seconds: np.ndarray
     action: np.ndarray
@@ -61,7 +61,10 @@ class Decisions:
     def features(self, rows: np.ndarray) -> np.ndarray:
         """Model input f8[n,F] of some rows."""
         return np.stack(
-            [action_features(self.state[k], self.proposal[k], self.default[k], self.multiplier[k]) for k in rows]
+            [
+                action_features(self.state[k], self.proposal[k], self.default[k], read_action(str(self.action[k])))
+                for k in rows
+            ]
         ).reshape(len(rows), len(action_names()))
 
 
@@ -113,6 +116,14 @@ def fit(
     say = progress or (lambda text: None)
     default, seed = get(default).spelling, int(seed)
     say("reading the logged runs")
+    if has_branches(store):
+        from metaal.branch_training import fit_branched
+        from metaal.branched import read_branched
+
+        scores = None if score == "score.value" else _branch_scores(score)
+        return fit_branched(
+            read_branched(store), default=default, prices=prices, seed=seed, params=params, scores=scores, progress=say
+        )
     decisions = merged(read_decisions(read_log(store, groups=groups, score=score, default=default), default))
     facts: dict[str, Any] = {
         "trained on": f"{len(decisions)} decisions of {decisions.runs} runs in {len(set(decisions.group))} groups",
@@ -148,23 +159,34 @@ def fit(
     say("training")
     members = boosting.members(x, target, weight, group)
     seconds = boosting.seconds(decisions)
-    taken = sorted({*zip(decisions.action[rows].tolist(), decisions.multiplier[rows].tolist(), strict=True)})
-    pairs = tuple(dict.fromkeys([(default, 1.0), *taken]))
+    taken = sorted(set(decisions.action[rows].tolist()) - {str(STOP)})
+    heads = {"advantage": members} | ({"fit": (seconds,)} if seconds is not None else {})
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a series nobody logged has no range, and stays NaN
         low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
     return Learned(
-        members=members,
-        seconds=seconds,
+        heads=heads,
         low=low,
         high=high,
         scale=scale,
         gate=gate,
-        pairs=pairs,
+        actions=tuple(dict.fromkeys([default, *taken])),
         default=default,
         prices=prices,
         facts=facts,
     )
+
+
+def has_branches(store: Store) -> bool:
+    """Whether runs of the store were rehearsed with counterfactual branches."""
+    return "branch.action" in store.dataset().schema.names
+
+
+def _branch_scores(score: Mapping[str, float] | str) -> dict[str, float]:
+    """Scores of branches by the names that runs have for them."""
+    weights = {score: 1.0} if isinstance(score, str) else dict(score)
+    names = {"score.value": "accuracy"}
+    return {names.get(name, name.removeprefix("score.")): abs(float(weight)) for name, weight in weights.items()}
 
 
 def read_decisions(log: Log, default: str) -> Decisions:
@@ -175,10 +197,9 @@ def read_decisions(log: Log, default: str) -> Decisions:
         state=np.array([state_features(d.history) for d in rows]).reshape(len(rows), len(state_names())),
         proposal=np.array([d.previews[d.strategy] for d in rows]).reshape(len(rows), width),
         default=np.array([d.previews[default] for d in rows]).reshape(len(rows), width),
-        multiplier=np.array([d.multiplier for d in rows]),
         outcome=np.array([d.outcome for d in rows]),
         seconds=np.array([d.seconds for d in rows]),
-        action=np.array([d.strategy for d in rows], dtype=str),
+        action=np.array([d.action for d in rows], dtype=str),
         group=np.array([d.group for d in rows], dtype=str),
         digest=np.array([d.digest for d in rows], dtype=str),
         runs=log.runs,
@@ -191,8 +212,7 @@ def merged(decisions: Decisions) -> Decisions:
 
     Ten siblings that share a prefix log its decisions ten times; counted ten times they would drown all others.
     """
-    multiplier = decisions.multiplier.astype(str)
-    parts = (decisions.group, decisions.digest, decisions.action, multiplier)
+    parts = (decisions.group, decisions.digest, decisions.action)
     key = np.array(["\x1f".join(words) for words in zip(*parts, strict=True)], dtype=str)
     _, first, place, count = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
     mean = np.bincount(place, weights=decisions.outcome, minlength=len(first)) / count
@@ -226,7 +246,7 @@ def advantages(
     -------
     rows i8[n], advantage f8[n], weight f8[n], number of paired comparisons
     """
-    is_default = (decisions.action == default) & (decisions.multiplier == 1)
+    is_default = decisions.action == default
     key = np.char.add(np.char.add(decisions.group, "\x1f"), decisions.digest)
     base: dict[str, list[float]] = {}
     for k in np.flatnonzero(is_default):

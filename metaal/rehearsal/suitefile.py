@@ -80,7 +80,7 @@ class Suite:
     def policy(self, kind: str) -> Exploring:
         """The behaviour policy of one kind of task."""
         plan = self.plan(kind)
-        return Exploring(plan.strategies, plan.multipliers, plan.default, self.explore)
+        return Exploring(plan.strategies, plan.multipliers, plan.default, self.explore, plan.further)
 
     @property
     def hash(self) -> str:
