@@ -153,7 +153,9 @@ def prepared(data: Branched, default: str, scores: Mapping[str, float]) -> Task:
         target += weight * lead / np.where(spread > 0, spread, 1.0)[data.state]
     keep = np.isfinite(target)
     if not keep.any():
-        raise FitError("no branch could be compared with the default; branches need the default's own, as far as theirs")
+        raise FitError(
+            "no branch could be compared with the default; branches need the default's own, as far as theirs"
+        )
     lead = data.lead[next(iter(scores))]
     return Task(
         data.x[keep],
@@ -194,7 +196,8 @@ def chosen_gate(mean: np.ndarray, deviation: np.ndarray, task: Task) -> tuple[fl
         count = np.bincount(group[first], minlength=len(names))
         gain = np.bincount(group[first], weights=realised, minlength=len(names))[count > 0] / count[count > 0]
         error = float(gain.std(ddof=1) / np.sqrt(len(gain)))
-        bound = float(gain.mean() - t.ppf(CONFIDENCE, len(gain) - 1) * error)
+        # The best of several gates is looked for, so each one's share of the risk is a part (Bonferroni).
+        bound = float(gain.mean() - t.ppf(1 - (1 - CONFIDENCE) / len(GATES), len(gain) - 1) * error)
         taken = float((~task.default[first]).mean())
         tried[f"{gate:g}"] = f"{100 * gain.mean():+.3f} ± {100 * error:.3f} pp, deviates in {taken:.0%} of states"
         if (gain != 0).sum() >= MIN_GROUPS and bound > 0 and (best is None or gain.mean() > best[1]):

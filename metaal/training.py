@@ -77,9 +77,10 @@ def fit(
     default: str = DEFAULT_ARM,
     score: Mapping[str, float] | str = "score.value",
     params: Params | None = None,
+    base: Learned | str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Learned:
-    """Train a policy on the runs of a store.
+    """Train a policy on the runs of a store, or refine one that was trained elsewhere.
 
     Parameters
     ----------
@@ -99,6 +100,9 @@ def fit(
         ``{"score.value": 0.6, "score.log_loss": -0.4}``.
     params : Params, optional
         Of the boosting.
+    base : Learned or str, optional
+        A policy to refine, such as ``"learned"``: with few runs the result is near to it, with many they decide. Its
+        default action stays, and so do its prices unless others are given.
     progress : callable, optional
         Called with a line of text before each step.
 
@@ -112,6 +116,8 @@ def fit(
     FitError
         The store has no run of metaal's, or ``groups`` or ``score`` names nothing that was logged.
     """
+    if base is not None:
+        return _refined(base, store, prices, groups=groups, seed=int(seed), score=score, params=params, progress=progress)
     prices = prices or Prices()
     say = progress or (lambda text: None)
     default, seed = get(default).spelling, int(seed)
@@ -130,6 +136,7 @@ def fit(
         "seed": seed,
         "score": score if isinstance(score, str) else {name: float(weight) for name, weight in score.items()},
         "horizon": f"{HORIZON} batches of labels",
+        "families": sorted(set(map(str, decisions.group))),
     }
     if decisions.unscored:
         facts["left out"] = f"{decisions.unscored} runs without scores"
@@ -175,6 +182,17 @@ def fit(
         prices=prices,
         facts=facts,
     )
+
+
+def _refined(base: Learned | str, store: Store, prices: Prices | None, **options: Any) -> Learned:
+    from metaal.policies import read_policy
+    from metaal.refining import refine
+
+    policy = read_policy(base) if isinstance(base, str) else base
+    if not isinstance(policy, Learned):
+        raise FitError(f"base: {base!r} is not a learned policy; pass 'learned', a .metaal file or what fit() returned")
+    refined = refine(policy, store, **options)
+    return refined if prices is None else refined.at(prices)
 
 
 def has_branches(store: Store) -> bool:

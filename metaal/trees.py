@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from metaal.errors import PolicyFileError
 
 MAX_DEPTH = 64
+AT_ONCE = 12_000
+"""Rows times trees that are walked together: what is in hand then stays in the cache."""
 _DTYPES = {
     "root": np.int32,
     "feature": np.int32,
@@ -98,22 +101,58 @@ class Trees:
         x = np.ascontiguousarray(x, dtype=np.float64)
         if x.ndim != 2 or (len(self.feature) and x.shape[1] <= self.feature.max()):
             raise PolicyFileError(f"trees: {x.shape} features passed, {self.feature.max(initial=-1) + 1} are read")
-        at = np.tile(self.root, len(x))
-        walkers = np.flatnonzero(at >= 0)
-        start = np.repeat(np.arange(len(x)) * x.shape[1], len(self.root))
-        flat = x.ravel()
-        for _ in range(self.depth):  # type: ignore[attr-defined]
-            if not len(walkers):
-                break
-            node = at[walkers]
-            value = flat[start[walkers] + self.feature[node]]
-            left = value <= self.threshold[node]
-            missing = np.isnan(value)
-            if missing.any():
-                left[missing] = self.nan_left[node[missing]]
-            at[walkers] = np.where(left, self.left[node], self.right[node])
-            walkers = walkers[at[walkers] >= 0]  # most are at a leaf after a few steps
-        return self.leaf[~at].reshape(len(x), len(self.root))
+        root, column, child = self._places
+        # A missing value is ∞ to the nodes that send it right, and −∞ to the others: no step has to ask for it.
+        x = x[:, : int(self.feature.max(initial=-1)) + 1]
+        missing = np.isnan(x)
+        both = np.concatenate([np.where(missing, np.inf, x), np.where(missing, -np.inf, x)], axis=1)
+        if len(x) > 2:
+            root, child = self._settled(both, root, column, child)
+        out = np.empty((len(x), len(root)))
+        step = max(1, AT_ONCE // max(len(root), 1))
+        for first in range(0, len(x), step):
+            out[first : first + step] = self._walked(both[first : first + step], root, column, child)
+        return out
+
+    def _walked(self, both: np.ndarray, root: np.ndarray, column: np.ndarray, child: np.ndarray) -> np.ndarray:
+        """Values of the leaves f8[A,T] that rows end at, as places in the arrays of `_places` say."""
+        nodes, values = len(column), both.ravel()
+        at = np.tile(root, len(both))
+        walkers = np.flatnonzero(at < nodes)
+        node, start = at.take(walkers), walkers // max(len(root), 1) * both.shape[1]
+        while len(walkers):  # which ends: children come after their parents
+            right = values.take(start + column.take(node)) > self.threshold.take(node)
+            node = child.take(2 * node + right)
+            at[walkers] = node
+            inner = np.flatnonzero(node < nodes)  # most are at a leaf after a few steps
+            walkers, node, start = walkers.take(inner), node.take(inner), start.take(inner)
+        if not len(at):
+            return np.zeros((len(both), len(root)))
+        return self.leaf.take(at - nodes).reshape(len(both), len(root))
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Root i8[T], column i8[N] of two tables side by side, left and right child i8[2N]; leaf k is at N + k."""
+        nodes, width = len(self.feature), int(self.feature.max(initial=-1)) + 1
+        children = np.stack([self.left, self.right], axis=1).ravel()
+        root, child = (np.where(x >= 0, x, nodes + ~x.astype(np.int64)) for x in (self.root, children))
+        return root, self.feature + width * self.nan_left.astype(np.int64), child
+
+    def _settled(
+        self, both: np.ndarray, root: np.ndarray, column: np.ndarray, child: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Root and children with those nodes passed over at which all rows go the same way.
+
+        The rows of one decision differ in a few features only; the questions about all others are asked once.
+        """
+        same = (both == both[0]).all(0).take(column)
+        right = both[0].take(column) > self.threshold
+        to = np.arange(len(column) + len(self.leaf))
+        passed = np.flatnonzero(same)
+        to[passed] = child.take(2 * passed + right[passed])
+        for _ in range(int(self.depth).bit_length()):  # type: ignore[attr-defined]
+            to = to.take(to)  # each turn passes over twice as many
+        return to.take(root), to.take(child)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name."""

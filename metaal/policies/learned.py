@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,24 +11,28 @@ import numpy as np
 
 from metaal.actions import STOP, Action, ActionSet, Decision, certain, read_action
 from metaal.errors import PolicyError
-from metaal.features import action_features, action_names, state_features
+from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
 from metaal.policies.costs import Costs
+from metaal.policies.weighing import Weighed
 from metaal.prices import Prices
-from metaal.trees import Trees, joined
+from metaal.trees import Trees, constant, joined
 
 if TYPE_CHECKING:
     from metaal.history import History
 
 FOREIGN_SHARE = 0.2
 """Share of the state features that may lie outside of the training range before the default is taken."""
-HORIZON = 3
-"""Batches over which an advantage is a mean: the action's own, and two of the default's."""
 AHEAD = (1, 3, 6, 10)
 """Batches of the default after which the gain of going on is predicted."""
 HEADS = ("advantage", "low", "high", "first", "fit", "score", "select", *(f"ahead{k}" for k in AHEAD))
 """What is predicted: the advantage (several members) and its 10 and 90 % quantiles, from the state and the action's own
 proposal · the same from the state and the action's number alone (first stage) · logarithms of seconds · the gain in
 score of going on with the default."""
+_OVERLAP = len(state_names()) + PROPOSAL.index("overlap.default")
+_SHOWN = [k for k, name in enumerate(state_names()) if name != "loop.since.full"]
+"""State features that something which was shown tells; the other one is known of every run."""
+_FITTED = [action_names().index(name) for name in ("multiplier", "warm")]
+"""Columns: the overlap of a proposal with the default's, and what of an action changes what a training costs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,10 @@ class Learned:
     checksum: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.explore < 1:
+        number = isinstance(self.explore, int | float) and not isinstance(self.explore, bool)
+        if not number or not 0 <= self.explore < 1:
             raise PolicyError(f"explore: got {self.explore!r}, expected a probability in [0, 1)")
+        object.__setattr__(self, "heads", {name: tuple(members) for name, members in self.heads.items() if members})
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -106,198 +112,173 @@ class Learned:
 
     def exploring(self, share: float) -> Learned:
         """The same policy, with a chance of ``share`` in [0, 1) of drawing from all actions alike in each loop."""
-        return replace(self, explore=float(share))
+        return replace(self, explore=share)
 
     # ------------------------------------------------------------- deciding
 
     def decide(self, history: History, actions: ActionSet) -> Decision:
         """Take the action of the highest predicted utility among those whose cautious bound is above the default's."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a number that overflows is not a gain: see `Weighed.best`
+            return self._decide(history, actions)
+
+    def _decide(self, history: History, actions: ActionSet) -> Decision:
         safe = self._safe(actions)
         at = actions.index(safe)
         if safe != Action(self.default):
-            return certain(actions, at, f"{self.default} is not possible, so the safe choice is taken")
-        if not self.heads.get("advantage") or np.isinf(self.gate):
             return self._explored(
-                actions, at, "the default, since the logged runs show no certain gain from deviating", {}
+                certain(actions, at, f"{self.default} is not possible, so the safe choice is taken"), actions
             )
+        silent = "advantage" not in self.heads or np.isinf(self.gate)
+        default = certain(actions, at, "the default, since the logged runs show no certain gain from deviating")
+        if silent and STOP not in actions:
+            return self._explored(default, actions)
         state = state_features(history)
         foreign = self._foreign(state)
         if foreign > FOREIGN_SHARE:
             why = f"the default, since {foreign:.0%} of the state lies outside of the training range"
-            return self._explored(actions, at, why, {})
-        arms = self._shortlist(state, actions)
-        held = [k for k, a in enumerate(actions) if k == at or (str(a) in self._place and a.strategy in arms)]
-        default = actions.features(self.default)
-        x = np.stack([action_features(state, actions.features(actions[k].strategy), default, actions[k]) for k in held])
-        ends = self._stops(history, actions, x[held.index(at)])
-        if ends is not None:
-            return ends
+            return self._explored(certain(actions, at, why), actions)
+        usual = self._features(state, actions, safe)
+        ends = self._stops(history, actions, at, usual)
+        if ends is not None or silent:
+            return ends or self._explored(default, actions)
+        names = [str(action) for action in actions]
+        arms = self._shortlist(state, actions, names)
+        held = [k for k, a in enumerate(actions) if k == at or (names[k] in self._place and a.strategy in arms)]
+        x = np.stack([self._features(state, actions, actions[k]) for k in held])
         mean, deviation = self._advantages(actions, held, at, x)
-        costs = self._costs(history, actions, held, at, x)
-        best, told = self._best(actions, at, mean, deviation, costs, self.prices)
-        why = self._why(actions, at, best, mean, mean - self.gate * deviation, told["utility"], costs, x, held)
-        facts = {"advantage": mean, "lower": mean - self.gate * deviation, **told, "seconds": costs.loop}
-        return self._explored(actions, best, why, facts)
+        costs = Costs.of(actions, self._phases(len(actions), held, usual, x), history, at)
+        order = [self._place.get(name, len(self.actions)) for name in names]
+        weighed = Weighed(actions, at, mean, deviation, self.gate, costs, order)
+        best, utility = weighed.best(self.prices)
+        spread = None if best == at else self._spread(x[[held.index(best)]])
+        why = weighed.explained(best, self.prices, spread)
+        facts = {"advantage": mean, "lower": weighed.lower, "utility": utility, "seconds": costs.loop}
+        return self._explored(replace(certain(actions, best, why), **facts), actions)
 
-    def _shortlist(self, state: np.ndarray, actions: ActionSet) -> set[str]:
+    def _features(self, state: np.ndarray, actions: ActionSet, action: Action) -> np.ndarray:
+        """Features f8[F] of one action."""
+        own, default = actions.features(action.strategy), actions.features(self.default)
+        if actions.default != self.default:  # the overlap is with another strategy than the one that was learnt
+            own = np.append(own[:-1], np.nan)
+        return action_features(state, own, default, action)
+
+    def _shortlist(self, state: np.ndarray, actions: ActionSet, names: Sequence[str]) -> set[str]:
         """The arms whose proposals are computed: the default's, and those that the first stage thinks best of."""
-        arms = list(dict.fromkeys(a.strategy for a in actions if str(a) in self._place and a.strategy != self.default))
-        if not self.heads.get("first") or not self.previews or len(arms) <= self.previews:
+        known = [(self._place[name], a) for name, a in zip(names, actions, strict=True) if name in self._place]
+        arms = {action.strategy for _, action in known} - {self.default}
+        if "first" not in self.heads or not self.previews or len(arms) <= self.previews:
             return {self.default, *arms}
-        known = [a for a in actions if str(a) in self._place]
-        guess = self._predict("first", np.stack([first_features(state, self._place[str(a)], a) for a in known]))[0]
-        hope = {arm: max(g for g, a in zip(guess, known, strict=True) if a.strategy == arm) for arm in arms}
-        arms.sort(key=lambda arm: (-hope[arm], min(self._place[str(a)] for a in known if a.strategy == arm)))
-        return {self.default, *arms[: self.previews]}
+        guess = self._predict(np.stack([first_features(state, place, a) for place, a in known]), "first")[0][0]
+        hope: dict[str, tuple[float, int]] = {}
+        for (place, action), value in zip(known, np.where(np.isfinite(guess), guess, -np.inf), strict=True):
+            arm = action.strategy
+            hope[arm] = max(hope.get(arm, (-np.inf, -len(self.actions))), (float(value), -place))
+        return {self.default, *sorted(arms, key=lambda arm: hope[arm], reverse=True)[: self.previews]}
 
     def _advantages(
         self, actions: ActionSet, held: Sequence[int], at: int, x: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation f8[A] of the members' predictions, in score; NaN for what was not previewed."""
         mean, deviation = np.full(len(actions), np.nan), np.full(len(actions), np.nan)
-        with np.errstate(over="ignore", invalid="ignore"):  # a number that overflows is not a gain: see `_best`
-            found, spread = self._predict("advantage", x)
-            mean[list(held)], deviation[list(held)] = found * self.scale, spread * self.scale
+        found, spread = self._predict(x, "advantage")[0]
+        mean[list(held)], deviation[list(held)] = found * self.scale, spread * self.scale
         # The default has no advantage over itself, nor has another name for the very same batch.
-        for k in held:
-            plain = Action(actions[k].strategy) == actions[k]
-            if k == at or (plain and actions.features(actions[k].strategy)[-1] == 1.0):  # overlap with the default
+        for k, row in zip(held, x, strict=True):
+            if k == at or (row[_OVERLAP] == 1.0 and Action(actions[k].strategy) == actions[k]):
                 mean[k] = deviation[k] = 0.0
         return mean, deviation
 
-    def _costs(self, history: History, actions: ActionSet, held: Sequence[int], at: int, x: np.ndarray) -> Costs:
-        """Seconds of a loop by action, on the machine of this run."""
+    def _phases(self, count: int, held: Sequence[int], usual: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Seconds f8[A] of each phase as learnt, for whole trainings and pools; NaN for what was not previewed.
+
+        Which rows were labelled does not change what a training costs: fit and score are asked about the default's
+        batch, so that no arm looks cheaper than another by an accident of the model.
+        """
+        fit = np.tile(usual, (len(x), 1))
+        fit[:, _FITTED] = x[:, _FITTED]
         phases = {}
-        for phase in ("fit", "score", "select"):
-            seconds = np.full(len(actions), np.nan)
+        for phase, rows in (("fit", fit), ("score", usual[None]), ("select", x)):
             if phase in self.heads:
-                seconds[list(held)] = np.exp(np.clip(self._predict(phase, x)[0], -20, 20))
-            phases[phase] = seconds
-        return Costs.of(actions, phases, history, at)
+                phases[phase] = np.full(count, np.nan)
+                phases[phase][list(held)] = np.exp(np.clip(self._predict(rows, phase)[0][0], -20, 20))
+        return phases
 
-    def _best(
-        self,
-        actions: ActionSet,
-        at: int,
-        mean: np.ndarray,
-        deviation: np.ndarray,
-        costs: Costs,
-        prices: Prices,
-    ) -> tuple[int, dict[str, np.ndarray]]:
-        """The action taken at some prices, and the utility f8[A] of each one over the default's, a batch of labels."""
-        batches = np.array([1.0 if a.stop else a.multiplier for a in actions])
-        # An advantage is a mean over the action's own batches and what follows; one decision answers for its own.
-        worth = prices.point * 100 * (batches + HORIZON - 1) / batches
-        saved = costs.saved(prices)
-        with np.errstate(over="ignore", invalid="ignore"):
-            utility = worth * mean + saved
-            cautious = worth * (mean - self.gate * deviation) + saved
-        utility[at] = 0.0
-        allowed = (cautious > 0) & np.isfinite(utility)
-        allowed[at] = True
-        value = np.where(allowed, utility, -np.inf)
-        ties = np.flatnonzero(value == value.max()).tolist()
-        best = at if at in ties else min(ties, key=lambda k: self._rank(actions[k]))
-        return best, {"utility": utility}
+    def _spread(self, x: np.ndarray) -> tuple[float, float] | None:
+        """The 10 and 90 % quantiles of one action's advantage, in score."""
+        if "low" not in self.heads or "high" not in self.heads:
+            return None
+        low, high = (self.scale * float(mean[0]) for mean, _ in self._predict(x, "low", "high"))
+        return low, high
 
-    def _stops(self, history: History, actions: ActionSet, x: np.ndarray) -> Decision | None:
+    def _stops(self, history: History, actions: ActionSet, at: int, usual: np.ndarray) -> Decision | None:
         """To stop, where no number of further batches is predicted to be worth its price."""
         if STOP not in actions:
             return None
-        batch, second = history.last("loop.batch"), 0.0
-        for phase in ("fit", "score"):
-            past = history.get(f"cost.{phase}.seconds")
-            second += float(past[np.isfinite(past)][-1]) if np.isfinite(past).any() else 0.0
+        batch = history.last("loop.batch")
+        loop = Costs.of(actions, self._phases(len(actions), [at], usual, usual[None]), history, at).loop[at]
+        second = float(loop) if np.isfinite(loop) else 0.0
         price = batch * self.prices.label + second * self.prices.second + self.prices.round
-        net = {}
-        for k in AHEAD:
-            if f"ahead{k}" in self.heads:
-                gain, spread = self._predict(f"ahead{k}", x[None])
-                net[k] = 100 * self.prices.final * float(gain[0] + spread[0]) - k * price
-        if not net or max(net.values()) > 0:
+        known = [k for k in AHEAD if f"ahead{k}" in self.heads]
+        if not known:
+            return None
+        gains = self._predict(usual[None], *(f"ahead{k}" for k in known))
+        # A standard deviation more than what is predicted: to stop too soon cannot be undone.
+        worth = {k: 100 * self.prices.final * float(m[0] + d[0]) for k, (m, d) in zip(known, gains, strict=True)}
+        net = {k: gain - k * price for k, gain in worth.items()}
+        if not all(value <= 0 for value in net.values()):  # nor where one of them is unknown
             return None
         k = max(net, key=lambda key: net[key])
-        gain = net[k] + k * price
         why = (
-            f"stop: {k * batch:g} more labels are predicted to be worth {gain:.3g} in your prices and to cost "
-            f"{k * price:.3g}"
+            f"stop: {k * batch:g} more labels are predicted to be worth at most {worth[k]:.3g} in your prices and to "
+            f"cost {k * price:.3g}"
         )
         return certain(actions, actions.index(STOP), why)
 
-    def _why(
-        self,
-        actions: ActionSet,
-        at: int,
-        best: int,
-        mean: np.ndarray,
-        lower: np.ndarray,
-        utility: np.ndarray,
-        costs: Costs,
-        x: np.ndarray,
-        held: Sequence[int],
-    ) -> str:
-        """One line: what was chosen, what it is expected to give and to cost, and what other prices would have chosen."""
-        if best == at:
-            most = f"{100 * np.nanmax(mean):+.2f} pp"
-            why = f"the default; nothing else is predicted to be better with confidence (at most {most})"
-        else:
-            why = f"predicted {100 * mean[best]:+.2f} pp over {self.default} (cautious {100 * lower[best]:+.2f} pp"
-            if "low" in self.heads and "high" in self.heads:
-                row = x[[held.index(best)]]
-                ends = [100 * self.scale * float(self._predict(name, row)[0][0]) for name in ("low", "high")]
-                why += f", 8 of 10 times {min(ends):+.1f} to {max(ends):+.1f}"
-            why += f"), worth {utility[best]:+.2f} in your prices"
-        action = actions[best]
-        less = costs.loop[at] - costs.loop[best] if np.isfinite(costs.loop[[at, best]]).all() else 0.0
-        if action != actions[at] and (action.multiplier != 1 or abs(less) > 0.001):
-            why += f"; {1 / action.multiplier:.3g} rounds a batch of labels, {-less:+.2g} s"
-        dear = replace(self.prices, second=10 * self.prices.second, round=10 * self.prices.round + self.prices.label * 10)
-        other = self._best(actions, at, mean, (mean - lower) / self.gate if self.gate else mean * 0, costs, dear)[0]
-        return why if other == best else f"{why}; with dear rounds it would be {actions[other]}"
-
-    def _explored(self, actions: ActionSet, best: int, why: str, facts: Mapping[str, Any]) -> Decision:
+    def _explored(self, decision: Decision, actions: ActionSet) -> Decision:
         """The decision, mixed with the chance of exploring."""
-        decision = certain(actions, best, why)
-        p = decision.probabilities
-        if self.explore:
-            going = np.array([not action.stop for action in actions], dtype=np.float64)
-            p = (1 - self.explore) * p + self.explore * going / going.sum()
-            why += f" (or, with probability {self.explore:g}, any action)"
-        return Decision(p, why, **facts)
+        going = np.array([not action.stop for action in actions], dtype=np.float64)
+        if not self.explore or not going.any():
+            return decision
+        p = (1 - self.explore) * decision.probabilities + self.explore * going / going.sum()
+        why = f"{decision.reason} (or, with probability {self.explore:g}, any action)"
+        return replace(decision, probabilities=p, reason=why)
 
     def _safe(self, actions: ActionSet) -> Action:
         for name in (self.default, "margin"):
             if Action(name) in actions:
                 return Action(name)
-        return min(actions, key=lambda a: (a.stop, a != Action(a.strategy), *self._rank(a)))
-
-    def _rank(self, action: Action) -> tuple[int, str]:
-        """An order of actions that does not depend on how they are listed: of equals, the policy takes the first."""
-        return self._place.get(str(action), len(self.actions)), str(action)
+        place, last = self._place, len(self.actions)
+        return min(actions, key=lambda a: (a.stop, a != Action(a.strategy), place.get(str(a), last), str(a)))
 
     def _foreign(self, state: np.ndarray) -> float:
         """Share of the known state features that lie outside of the training range; 1 where nothing is known."""
         low, high = self.low[: len(state)], self.high[: len(state)]
         known = np.isfinite(state)
-        if not known.any():
+        if not known[_SHOWN].any():
             return 1.0
-        with np.errstate(over="ignore"):
-            slack = 0.1 * (high - low) + 1e-9
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Ranges are learnt from single precision: a series that was always the same must not miss its own value.
+            slack = 0.1 * (high - low) + 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-9
             outside = known & ((state < low - slack) | (state > high + slack) | ~np.isfinite(low))
         return float(outside.sum() / known.sum())
 
-    def _predict(self, head: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation f8[A] of a head's members."""
-        if head not in self._walked:
-            members = self.heads[head]
+    def predicted(self, x: np.ndarray) -> np.ndarray:
+        """Mean prediction f8[n] of the members for rows of features f8[n,F], in units of ``scale``."""
+        return self._predict("advantage", x)[0]
+
+    def _predict(self, x: np.ndarray, *heads: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Mean and standard deviation f8[A] of the members of each head, all walked together."""
+        if heads not in self._walked:
+            members = [trees if len(trees.root) else constant(0.0) for head in heads for trees in self.heads[head]]
             starts = np.cumsum([0, *(len(trees.root) for trees in members[:-1])])
-            self._walked[head] = joined(members), starts
-        trees, starts = self._walked[head]
+            ends = np.cumsum([len(self.heads[head]) for head in heads])[:-1]
+            self._walked[heads] = joined(members), starts, ends
+        trees, starts, ends = self._walked[heads]
         votes = np.add.reduceat(trees.leaves(x), starts, axis=1)
-        return votes.mean(1), votes.std(1)
+        return [(own.mean(1), own.std(1)) for own in np.split(votes, ends, axis=1)]
 
     @cached_property
-    def _walked(self) -> dict[str, tuple[Trees, np.ndarray]]:
+    def _walked(self) -> dict[tuple[str, ...], tuple[Trees, np.ndarray, np.ndarray]]:
         return {}
 
     @cached_property
@@ -312,32 +293,9 @@ class Learned:
 
     def card(self) -> str:
         """The model card as text: what it learnt from, what was measured, when it falls back."""
-        lines = [f"policy {self.spelling}"]
-        for key, value in self.facts.items():
-            if isinstance(value, dict) and any(isinstance(item, str) and len(item) > 20 for item in value.values()):
-                lines += [f"  {key}:", *(f"    {name}: {item}" for name, item in value.items())]
-            elif isinstance(value, dict):
-                lines.append(f"  {key}: " + ", ".join(f"{name} {item}" for name, item in value.items()))
-            elif isinstance(value, list):
-                lines.append(f"  {key}: {len(value)}: {', '.join(map(str, value))}")
-            else:
-                lines.append(f"  {key}: {value}")
-        gate = (
-            "never deviates from the default"
-            if np.isinf(self.gate)
-            else f"{self.gate:g} standard deviations of the members"
-        )
-        looks = f"the {self.previews} most promising arms" if self.previews else "all arms"
-        lines += [
-            f"  default action: {self.default}",
-            f"  actions: {'; '.join(self.actions)}",
-            f"  previews: {looks} beside the default",
-            f"  gate: {gate}",
-            "  prices: " + ", ".join(f"{name} {price:g}" for name, price in asdict(self.prices).items()),
-            f"  falls back to the default where over {FOREIGN_SHARE:.0%} of the state is outside of the training range, "
-            "and to margin where the default cannot run",
-        ]
-        return "\n".join(lines)
+        from metaal.policies.learnedcard import card
+
+        return card(self)
 
     def save(self, path: Any) -> None:
         """Write the policy to a file (data only, no pickle)."""

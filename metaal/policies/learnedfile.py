@@ -18,20 +18,22 @@ from metaal.policies.policyfile import read_policy_file, write_policy_file
 from metaal.prices import Prices
 from metaal.trees import Trees
 
-MOST_TREES, MOST_ACTIONS, MOST_MEMBERS = 100_000, 1_000, 1_000
+MOST_TREES, MOST_ACTIONS, MOST_MEMBERS, MOST_WALKS = 100_000, 1_000, 1_000, 5_000_000
 """What a policy file may hold in all: a foreign one must not keep a decision busy for minutes."""
 
 
 def save(policy: Learned, path: str | Path) -> None:
     """Write a policy; exploring and the place that it was read from are not part of it."""
     arrays: dict[str, np.ndarray] = {"low": policy.low, "high": policy.high}
-    for name, members in policy.heads.items():
+    # In one order, so that a file that was read and saved again is the same to the last byte.
+    heads = {name: policy.heads[name] for name in HEADS if name in policy.heads}
+    for name, members in heads.items():
         for number, trees in enumerate(members):
             arrays |= {f"{name}.{number}.{part}": array for part, array in trees.arrays().items()}
     head = {
         "kind": "learned",
         "version": 2,
-        "heads": {name: len(members) for name, members in policy.heads.items()},
+        "heads": {name: len(members) for name, members in heads.items()},
         "scale": policy.scale,
         "gate": None if np.isinf(policy.gate) else policy.gate,
         "actions": list(policy.actions),
@@ -88,11 +90,15 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
             for number in range(count)
         )
         wide = len(state_names()) + 5 if name == "first" else width
-        if any(trees.feature.max(initial=-1) >= wide for trees in members):
+        if any(member.feature.max(initial=-1) >= wide for member in members):
             raise PolicyFileError(f"a tree of {name} reads a feature past the {wide} that exist")
         heads[name] = members
-    if sum(len(trees.root) for members in heads.values() for trees in members) > MOST_TREES:
-        raise PolicyFileError(f"more than {MOST_TREES} trees; a decision would take too long")
+    trees = sum(len(member.root) for members in heads.values() for member in members)
+    if trees > MOST_TREES or trees * len(head["actions"]) > MOST_WALKS:
+        raise PolicyFileError(
+            f"{trees} trees for {len(head['actions'])} actions; more than {MOST_TREES} trees, or {MOST_WALKS} trees times "
+            "actions, would keep a decision busy for too long"
+        )
     if not 1 <= len(head["actions"]) <= MOST_ACTIONS:
         raise PolicyFileError(f"{len(head['actions'])} actions, expected 1 to {MOST_ACTIONS}")
     for edge in (arrays["low"], arrays["high"]):
@@ -105,6 +111,8 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
     if isinstance(previews, bool) or not isinstance(previews, int) or previews < 0:
         raise PolicyFileError(f"previews {previews!r} is not a whole number ≥ 0")
     actions = check_actions([read_action(str(text)) for text in head["actions"]])
+    if any(action.stop for action in actions):
+        raise PolicyFileError("stop is among the actions that were learnt; whether to stop is a head of its own")
     return Learned(
         heads=heads,
         low=arrays["low"],
