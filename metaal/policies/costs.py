@@ -75,7 +75,7 @@ class Costs:
 
 
 def measured(history: History) -> dict[str, float]:
-    """The run's last seconds of each phase, NaN where none are known: of a training from scratch, and of a whole pool."""
+    """Last seconds of each phase, NaN where none are known: of a training from scratch, and of a whole pool."""
     fit, score = history.get("cost.fit.seconds"), history.get("cost.score.seconds")
     for loop, action in enumerate(history.actions[: len(fit) - 1], start=1):
         if action.endswith((", skip", ", warm")):

@@ -13,6 +13,7 @@ from metaal.actions import STOP, Action, ActionSet, Decision, certain, read_acti
 from metaal.errors import PolicyError
 from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
 from metaal.policies.costs import Costs
+from metaal.policies.weighing import HORIZON as HORIZON
 from metaal.policies.weighing import Weighed
 from metaal.prices import Prices
 from metaal.trees import Trees, constant, joined

@@ -96,8 +96,8 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
     trees = sum(len(member.root) for members in heads.values() for member in members)
     if trees > MOST_TREES or trees * len(head["actions"]) > MOST_WALKS:
         raise PolicyFileError(
-            f"{trees} trees for {len(head['actions'])} actions; more than {MOST_TREES} trees, or {MOST_WALKS} trees times "
-            "actions, would keep a decision busy for too long"
+            f"{trees} trees for {len(head['actions'])} actions; more than {MOST_TREES} trees, or {MOST_WALKS} trees "
+            "times actions, would keep a decision busy for too long"
         )
     if not 1 <= len(head["actions"]) <= MOST_ACTIONS:
         raise PolicyFileError(f"{len(head['actions'])} actions, expected 1 to {MOST_ACTIONS}")
