@@ -153,8 +153,8 @@ class Learned:
         best, utility = weighed.best(self.prices)
         spread = None if best == at else self._spread(x[[held.index(best)]])
         why = weighed.explained(best, self.prices, spread)
-        facts = {"advantage": mean, "lower": weighed.lower, "utility": utility, "seconds": costs.loop}
-        return self._explored(replace(certain(actions, best, why), **facts), actions)
+        p = certain(actions, best, why).probabilities
+        return self._explored(Decision(p, why, mean, weighed.lower, utility, costs.loop), actions)
 
     def _features(self, state: np.ndarray, actions: ActionSet, action: Action) -> np.ndarray:
         """Features f8[F] of one action."""
@@ -265,7 +265,7 @@ class Learned:
 
     def predicted(self, x: np.ndarray) -> np.ndarray:
         """Mean prediction f8[n] of the members for rows of features f8[n,F], in units of ``scale``."""
-        return self._predict("advantage", x)[0]
+        return self._predict(x, "advantage")[0][0]
 
     def _predict(self, x: np.ndarray, *heads: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Mean and standard deviation f8[A] of the members of each head, all walked together."""
