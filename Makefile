@@ -44,6 +44,7 @@ types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
 slow: $(VENV)/.test
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[ray]"
 	$(PY) -m pytest -q -m slow
 
 # An hour or two on two cores; make crash SEED=7 SHARE=0.01 is a look at it of a minute.

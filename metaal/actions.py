@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +21,10 @@ ARMS = ("cluster_margin", "margin", "balanced_margin", "typiclust", "badge", "po
 """The strategies that exploring and learned policies choose among unless told otherwise."""
 
 
+Refit = Literal["full", "warm", "skip"]
+"""How the model is trained on the new labels: from scratch, from the last model's parameters, or not this time."""
+
+
 @dataclass(frozen=True)
 class Action:
     """One thing that could be done in this loop.
@@ -30,18 +35,79 @@ class Action:
         Canonical spelling of a strategy; empty for a stop.
     multiplier : float
         Rows to ask for, as a multiple of the ``n`` of ``ask``; > 0.
+    share : float
+        Share of the pool, in (0, 1], to compute outputs for in the next loop.
+    refit : str
+        ``"full"``, ``"warm"`` or ``"skip"``: the training that follows these labels.
     stop : bool
         Ask for nothing and end here.
+
+    Examples
+    --------
+    >>> str(Action("margin", 4.0, share=0.25, refit="skip"))
+    'margin ×4, share 0.25, skip'
     """
 
     strategy: str
     multiplier: float = 1.0
+    share: float = 1.0
+    refit: Refit = "full"
     stop: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1 or self.refit not in get_args(Refit):
+            raise InputError(
+                f"action: got share {self.share!r} and refit {self.refit!r}, expected a share of the pool in (0, 1] "
+                f"and one of {', '.join(get_args(Refit))}"
+            )
 
     def __str__(self) -> str:
         if self.stop:
             return "stop"
-        return self.strategy if self.multiplier == 1 else f"{self.strategy} ×{self.multiplier:g}"
+        text = self.strategy if self.multiplier == 1 else f"{self.strategy} ×{self.multiplier:g}"
+        text += "" if self.share == 1 else f", share {self.share:g}"
+        return text if self.refit == "full" else f"{text}, {self.refit}"
+
+
+_FURTHER = re.compile(r"^(?P<head>.*?)(, share (?P<share>[0-9.e-]+))?(, (?P<refit>warm|skip))?$", re.DOTALL)
+
+
+def read_action(text: str) -> Action:
+    """The action that a text, as `str` gives it, stands for.
+
+    Parameters
+    ----------
+    text : str
+        A strategy's spelling, then ``×`` (or ``x`` after a blank) and the multiplier, ``, share`` and the share,
+        ``, warm`` or ``, skip``; or ``stop``.
+
+    Raises
+    ------
+    InputError
+        It is none.
+
+    Examples
+    --------
+    >>> read_action("margin ×4, share 0.25, skip")
+    Action(strategy='margin', multiplier=4.0, share=0.25, refit='skip', stop=False)
+    """
+    if text == "stop":
+        return STOP
+    found = _FURTHER.match(text.strip())
+    head = found["head"] if found else ""
+    parts = re.match(r"^(?P<arm>.*\S)\s+[×x](?P<number>[0-9.e+-]+)$", head, re.DOTALL)
+    try:
+        if found is None or not head:
+            raise ValueError(text)
+        share, refit = float(found["share"] or 1.0), found["refit"] or "full"
+        if parts is None:
+            return Action(head, 1.0, share, refit)  # type: ignore[arg-type]
+        return Action(parts["arm"], float(parts["number"]), share, refit)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise InputError(
+            f"action {text!r}: expected a strategy and what is changed, such as 'margin', 'margin ×4', "
+            "'margin, share 0.25', 'margin ×2, skip', or 'stop'"
+        ) from error
 
 
 STOP = Action("", stop=True)
@@ -168,6 +234,10 @@ class Policy(Protocol):
 
     ``arms`` are the strategy spellings that it may choose, ``multipliers`` the batch multipliers; the run offers the
     product of both, as far as the outputs passed to ``ask`` allow. ``spelling`` is the text that is logged.
+
+    A policy may also have a method ``offers(history) -> sequence of Action``: what it wants to choose among in this
+    loop instead of that product, such as another multiplier every time, or `STOP`. Their strategies must be among its
+    ``arms``.
     """
 
     @property

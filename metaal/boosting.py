@@ -52,15 +52,24 @@ class Boosting:
         self.params = params
         self.seed = seed
 
-    def train(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, *, number: int = 0) -> Trees:
-        """Fit one ensemble by least squares."""
+    def train(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray | None = None,
+        *,
+        number: int = 0,
+        quantile: float | None = None,
+    ) -> Trees:
+        """Fit one ensemble by least squares, or to a quantile in (0, 1)."""
         if len(y) < 2:  # which LightGBM refuses
             return constant(float(y.mean()) if len(y) else 0.0)
         import lightgbm
 
         p = self.params
         settings = {
-            "objective": "regression",
+            "objective": "regression" if quantile is None else "quantile",
+            **({} if quantile is None else {"alpha": quantile}),
             "num_leaves": p.leaves,
             "max_depth": MAX_DEPTH,
             "learning_rate": p.rate,
@@ -176,7 +185,7 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
     for gate in GATES:
         gain, taken = _gated_gain(mean, mean - gate * deviation, gains, state, of_group, len(names))
         error = gain.std(ddof=1) / np.sqrt(len(gain))
-        bound = float(gain.mean() - t.ppf(CONFIDENCE, len(gain) - 1) * error)
+        bound = float(gain.mean() - t.ppf(1 - (1 - CONFIDENCE) / len(GATES), len(gain) - 1) * error)
         tried[f"{gate:g}"] = f"{100 * gain.mean():+.3f} ± {100 * error:.3f} pp, deviates in {taken:.0%} of states"
         # A gain that fewer than three groups carry is an anecdote, whatever its standard error says.
         if (gain != 0).sum() >= min(MIN_GROUPS, len(names)) and (best is None or bound > best[0] + 1e-12):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metaal.actions import Action
 from metaal.history import History
 from metaal.observe import coverage, diversity
 from metaal.sketch import Sketch, distances, entropies, margins
@@ -27,6 +28,9 @@ PROPOSAL = (
     "mix.entropy",
     "mix.classes",
     "rarity",
+    "mix.gap",
+    "density.most",
+    "disagreement",
     "overlap.default",
 )
 """Names of the features of one proposal; see `proposal_features`."""
@@ -63,14 +67,36 @@ STATE_LEVELS = (
     "space.neighbour.spread",
     "space.dimension",
     "space.margin.rank",
+    "space.neighbour.agreement",
+    "labels.neighbour",
 )
 """Series whose value in the current loop is a feature."""
 
-STATE_PAST = ("surprise.accuracy.batch", "surprise.gap.batch", "surprise.log_loss.batch", "query.margin.mean")
+STATE_PAST = (
+    "surprise.accuracy.batch",
+    "surprise.gap.batch",
+    "surprise.log_loss.batch",
+    "query.margin.mean",
+    "query.overlap.default",
+    "action.multiplier",
+)
 """Series that are known only after a loop: the last value and the mean of the last five are features."""
 
-STATE_TRENDS = ("pool.margin.mean", "pool.entropy.mean", "pool.confidence.mean", "churn.label", "space.seen.mean")
-"""Series whose difference, slope of the last five and fast-less-slow average are features."""
+STATE_TRENDS = (
+    "pool.margin.mean",
+    "pool.entropy.mean",
+    "pool.confidence.mean",
+    "churn.label",
+    "space.seen.mean",
+    "space.neighbour.agreement",
+    "labels.neighbour",
+)
+"""Series whose course is described by `TREND`."""
+
+TREND = ("diff", "slope5", "residual5", "macd", "jump", "since.best", "power", "power.residual")
+"""Last difference · slope of the last five values and the spread around it · fast less slow moving average · last
+difference in deviations of those before · loops since the largest value · exponent of a power law over the labels, and
+how far the last value lies from it (both of the logarithms)."""
 
 _LOGGED = {"pool.size", "labels.count", "task.dimension", "loop.batch", "task.classes"}  # span decades: take the log
 
@@ -79,8 +105,8 @@ def state_names() -> tuple[str, ...]:
     """Names of the state features, in order."""
     names = list(STATE_LEVELS)
     names += [f"{name}.{stat}" for name in STATE_PAST for stat in ("last", "mean5")]
-    names += [f"{name}.{stat}" for name in STATE_TRENDS for stat in ("diff", "slope5", "macd")]
-    names += ["labels.per.class", "labels.per.dimension"]
+    names += [f"{name}.{stat}" for name in STATE_TRENDS for stat in TREND]
+    names += ["labels.per.class", "labels.per.dimension", "loop.since.full"]
     return tuple(names)
 
 
@@ -100,22 +126,47 @@ def state_features(history: History) -> np.ndarray:
         past = history.get(name)[:-1]
         past = past[np.isfinite(past)]
         out += [float(past[-1]), float(past[-5:].mean())] if len(past) else [np.nan, np.nan]
+    labels = history.get("labels.count")
     for name in STATE_TRENDS:
-        out += _trend(history.get(name))
+        out += _trend(history.get(name), labels)
     count = history.last("labels.count")
     out.append(count / max(history.last("task.classes"), 1.0))
     out.append(count / max(history.last("task.dimension"), 1.0))
+    full = [k for k, action in enumerate(history.actions) if not action.endswith((", skip", ", warm"))]
+    out.append(float(len(history.actions) - 1 - full[-1]) if full else np.nan)
     return np.array(out)
 
 
-def _trend(values: np.ndarray) -> list[float]:
-    values = values[np.isfinite(values)]
+def _trend(values: np.ndarray, labels: np.ndarray) -> list[float]:
+    """The statistics of `TREND`."""
+    known = np.isfinite(values)
+    values, labels = values[known], labels[known]
     if len(values) < 2:
-        return [np.nan, np.nan, np.nan]
+        return [np.nan] * len(TREND)
     recent = values[-5:]
     time = np.arange(len(recent)) - (len(recent) - 1) / 2
     slope = float((time * recent).sum() / (time**2).sum())
-    return [float(values[-1] - values[-2]), slope, _ewma(values, 0.5) - _ewma(values, 0.15)]
+    residual = float((recent - recent.mean() - slope * time).std())
+    steps = np.diff(values)
+    spread = float(steps[:-1].std()) if len(steps) > 3 else np.nan
+    jump = float((steps[-1] - steps[:-1].mean()) / spread) if spread > 0 else np.nan
+    since = float(len(values) - 1 - values.argmax())
+    power, off = _power(values, labels)
+    macd = _ewma(values, 0.5) - _ewma(values, 0.15)
+    return [float(steps[-1]), slope, residual, macd, float(np.clip(jump, -10, 10)), since, power, off]
+
+
+def _power(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Exponent of values ~ labels ** exponent by least squares of the logarithms, and the last one's distance."""
+    if len(values) < 4 or (values <= 0).any() or not np.isfinite(labels).all() or (labels <= 0).any():
+        return np.nan, np.nan
+    x, y = np.log(labels), np.log(values)
+    x, level = x - x.mean(), y.mean()
+    spread = float((x**2).sum())
+    if spread <= 0:
+        return np.nan, np.nan
+    slope = float((x * y).sum() / spread)
+    return slope, float(y[-1] - level - slope * x[-1])
 
 
 def _ewma(values: np.ndarray, weight: float) -> float:
@@ -134,8 +185,10 @@ def proposal_features(
     distance to the 10 nearest reference rows · ``seen``: mean and least distance to the labelled rows · ``coverage``:
     share of the reference rows' distance to the labelled rows that the batch removes, plain and weighted by 1 − margin
     · ``diversity``: mean distance to the nearest other row of the batch · ``mix.*``: entropy and share of the
-    predicted classes · ``rarity``: mean −log share of the predicted class among the labels · ``overlap.default``:
-    share of the batch that the default strategy would ask too.
+    predicted classes · ``rarity``: mean −log share of the predicted class among the labels · ``mix.gap``: total
+    variation between the batch's predicted classes and the pool's · ``density.most``: the loneliest row's ``density`` ·
+    ``disagreement``: share of the rows whose predicted class is not the nearest label · ``overlap.default``: share of
+    the batch that the default strategy would ask too.
     """
     out = dict.fromkeys(PROPOSAL, np.nan)
     view = sketch.view
@@ -153,14 +206,21 @@ def proposal_features(
         known = label_shares if label_shares is not None and len(label_shares) == classes else sketch.mean_proba
         smoothed = (known + 1 / (10 * classes)) / (known.sum() + 0.1)
         out["rarity"] = float(-np.log(smoothed[predicted] * classes).mean())
+        if sketch.predicted is not None:
+            usual = np.bincount(sketch.predicted, minlength=classes) / len(sketch.predicted)
+            out["mix.gap"] = float(np.abs(shares - usual).sum() / 2)
     if view.embedding is not None and len(rows):
         points = view.embedding[rows[:512]]
         to_reference = np.sort(distances(points, sketch.points), axis=1)[:, :10] / sketch.scale
-        out["density"] = float(to_reference.mean())
+        out["density"], out["density.most"] = float(to_reference.mean()), float(to_reference.mean(1).max())
         out["diversity"] = diversity(points, sketch.scale)
         if sketch.seen is not None:
-            seen = distances(points, sketch.seen).min(1) / sketch.scale
+            apart = distances(points, sketch.seen)
+            seen = apart.min(1) / sketch.scale
             out["seen"], out["seen.least"] = float(seen.mean()), float(seen.min())
+            if sketch.seen_label is not None and view.proba is not None:
+                nearest = sketch.seen_label[apart.argmin(1)]
+                out["disagreement"] = float((view.proba[rows[:512]].argmax(1) != nearest).mean())
             out["coverage"] = coverage(sketch, points)
             if view.proba is not None:
                 out["coverage.uncertain"] = coverage(sketch, points, 1 - margins(view.proba[sketch.reference]))
@@ -172,10 +232,14 @@ def proposal_features(
 def action_names() -> tuple[str, ...]:
     """Names of all the features of one action, in the order that the model reads them."""
     differences = tuple(f"diff.{name}" for name in PROPOSAL if name != "overlap.default")
-    return (*(f"state.{n}" for n in state_names()), *(f"proposal.{n}" for n in PROPOSAL), *differences, "multiplier")
+    own = (*(f"state.{n}" for n in state_names()), *(f"proposal.{n}" for n in PROPOSAL))
+    return (*own, *differences, "multiplier", "share", "warm", "skip")
 
 
-def action_features(state: np.ndarray, proposal: np.ndarray, default: np.ndarray, multiplier: float) -> np.ndarray:
-    """Features of one action: state, its proposal, its proposal less the default's, its multiplier."""
-    keep = [k for k, name in enumerate(PROPOSAL) if name != "overlap.default"]
-    return np.concatenate([state, proposal, (proposal - default)[keep], [np.log2(multiplier)]])
+_COMPARED = [k for k, name in enumerate(PROPOSAL) if name != "overlap.default"]
+
+
+def action_features(state: np.ndarray, proposal: np.ndarray, default: np.ndarray, action: Action) -> np.ndarray:
+    """Features of one action: state, its proposal, its proposal less the default's, how it is carried out."""
+    how = [np.log2(action.multiplier), np.log2(action.share), action.refit == "warm", action.refit == "skip"]
+    return np.concatenate([state, proposal, (proposal - default)[_COMPARED], how])

@@ -32,7 +32,7 @@ class LoggedDecision:
     group : what its run is kept together by
     history : what a policy would be shown
     previews : strategy → f8[P], features of the proposals that were logged
-    strategy, multiplier, propensity : what was done, and with what probability
+    action : text of what was done; strategy, multiplier : parts of it; propensity : with what probability
     outcome : mean score gained over the horizon
     seconds : compute of the loop
     digest : of the outputs that were shown
@@ -43,6 +43,7 @@ class LoggedDecision:
     group: str
     history: History
     previews: dict[str, np.ndarray]
+    action: str
     strategy: str
     multiplier: float
     propensity: float
@@ -132,6 +133,8 @@ def _of_run(
     good = np.isfinite(labels) & np.all([np.isfinite(curve) for curve in curves], axis=0)
     if good.sum() < 2:
         return
+    done = [str(ask.values["action.name"]) for ask in state.asks]
+    chances = [float(ask.values.get("action.propensity", np.nan)) for ask in state.asks]
     for loop, ask in enumerate(state.asks):
         strategy, previews = str(ask.values["action.strategy"]), _previews(ask)
         if not good[loop] or strategy not in previews or (default is not None and default not in previews):
@@ -146,8 +149,9 @@ def _of_run(
         phases = ("fit", "score", "decide", "select")
         facts = {
             "loop": loop,
-            "history": History([*past, _at_decision(ask)]),
+            "history": History([*past, at_decision(ask)], actions=done[:loop], propensities=chances[:loop]),
             "previews": previews,
+            "action": done[loop],
             "strategy": strategy,
             "multiplier": float(ask.values["action.multiplier"]),
             "propensity": float(ask.values.get("action.propensity", np.nan)),
@@ -167,7 +171,7 @@ def _ahead(labels: np.ndarray, good: np.ndarray, loop: int) -> np.ndarray:
     return np.array(out, dtype=np.int64)
 
 
-def _at_decision(ask: Record) -> dict[str, float]:
+def at_decision(ask: Record) -> dict[str, float]:
     """What the policy knew of the loop when it decided: nothing of the query that came out of it."""
     later = ("query.", "action.", "decision.", "cost.decide", "cost.select", "state.")
     return {k: float(v) for k, v in ask.values.items() if not isinstance(v, str) and not k.startswith(later)}

@@ -1,4 +1,4 @@
-"""What a learning curve is worth: area, labels to a target, compression, seconds, utility."""
+"""What a learning curve is worth: area, labels to a target, compression, fits, seconds, utility."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from metaal.rehearsal import Trace
 
-TARGETS = (0.90, 0.95)
-FURTHER = ("balanced_accuracy", "log_loss", "rmse")
+TARGETS = (0.90, 0.95, 0.98)
+FURTHER = ("balanced_accuracy", "log_loss", "brier", "rmse")
 PHASES = ("fit", "score", "observe", "decide", "select")
 
 
@@ -44,29 +44,40 @@ def labels_to(labels: np.ndarray, score: np.ndarray, target: float) -> float:
     >>> labels_to(np.array([10.0, 20.0]), np.array([0.5, 0.7]), 0.6)
     15.0
     """
-    reached = np.flatnonzero(np.asarray(score) >= target)
-    if not len(reached):
-        return float("nan")
-    k = int(reached[0])
-    if k == 0:
-        return float(labels[0])
-    share = (target - score[k - 1]) / (score[k] - score[k - 1])
-    return float(labels[k - 1] + share * (labels[k] - labels[k - 1]))
+    return float(labels_to_each(labels, score, np.array([target]))[0])
+
+
+def labels_to_each(labels: np.ndarray, score: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """`labels_to` of several targets, f8[targets]."""
+    labels, score = np.asarray(labels, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    best = np.maximum.accumulate(score)
+    first = np.searchsorted(best, targets, side="left")
+    k = np.clip(first, 1, max(len(score) - 1, 1))
+    if len(score) < 2:
+        return np.where(targets <= score[0], labels[0], np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (targets - score[k - 1]) / (score[k] - score[k - 1])
+        between = labels[k - 1] + share * (labels[k] - labels[k - 1])
+    return np.where(first == 0, labels[0], np.where(first < len(score), between, np.nan))
 
 
 def measure(trace: Trace, prices: Prices) -> dict[str, float]:
     """Every number of one played run, on the test split.
 
-    The main score is accuracy, and in a regression R² (not below −1), of which one hundredth is a point.
+    The main score is accuracy, and in a regression R² (not below −1), of which one hundredth is a point. Titles, units
+    and definitions of all numbers: `metaal.comparing.number`.
 
     Returns
     -------
     dict
-        ``aulc`` (main score), ``aulc.balanced_accuracy`` and ``aulc.log_loss`` (in a regression ``aulc.rmse``),
-        ``first30`` (main score over the first 30 labels), ``final``, ``full`` (trained on the whole pool; NaN if the
-        run was played without), ``labels``, ``labels.to.90`` and ``.95`` (labels to that share of ``full``; NaN = not
-        reached, or ``full`` is not above 0), ``compression.90`` and ``.95`` (1 − labels / pool), ``rounds``, seconds by
-        phase, ``utility`` (points of AULC over the first model, less labels, seconds and rounds, in the prices).
+        ``aulc`` (main score), ``aulc.balanced_accuracy`` and ``aulc.log_loss`` (in a regression ``aulc.rmse``, and
+        ``aulc.brier`` where it was measured), ``first30`` (main score over the first 30 labels), ``first`` and
+        ``final`` (first and last model), ``full`` (trained on the whole pool; NaN if the run was played without),
+        ``labels``, ``labels.spent``, ``labels.to.90``, ``.95`` and ``.98`` (labels to that share of ``full``; NaN = not
+        reached, or ``full`` is not above 0), ``compression.90``, ``.95`` and ``.98`` (1 − labels / pool), ``rounds``,
+        ``fits`` (models trained from nothing), ``rows.scored`` (pool rows with model outputs, over all loops),
+        ``seconds`` in all and by phase, ``points`` (of AULC over the first model, times the batches they were held
+        for), ``utility`` (the points less labels, seconds and rounds, in the prices).
     """
     curve: pandas.DataFrame = trace.curve
     labels = curve["labels"].to_numpy(dtype=np.float64)
@@ -76,24 +87,38 @@ def measure(trace: Trace, prices: Prices) -> dict[str, float]:
         "aulc": area(labels, main),
         **{f"aulc.{name}": area(labels, curve[name].to_numpy(dtype=np.float64)) for name in others},
         "first30": area(labels, main, upto=labels[0] + 30),
+        "first": float(main[0]),
         "final": float(main[-1]),
         "full": trace.full.get(trace.main, float("nan")),
         "labels": float(labels[-1]),
+        "labels.spent": float(labels[-1] - labels[0]),
         "rounds": float(len(curve) - 1),
+        **_work(curve, labels, trace.pool),
     }
     for target in TARGETS:
         needed = labels_to(labels, main, target * out["full"]) if out["full"] > 0 else float("nan")
         out[f"labels.to.{round(100 * target)}"] = needed
         out[f"compression.{round(100 * target)}"] = 1 - needed / trace.pool
-    seconds = 0.0
+    # A point is priced over the time of one batch of labels, so a run's mean gain counts once for every batch.
+    batches = out["labels.spent"] / max(float(np.nanmedian(curve["query.count"])), 1.0) if len(curve) > 1 else 0.0
+    out["points"] = 100 * (out["aulc"] - main[0]) * batches
+    out["utility"] = prices.utility(
+        points=out["points"], labels=out["labels.spent"], seconds=out["seconds"], rounds=out["rounds"]
+    )
+    return out
+
+
+def _work(curve: pandas.DataFrame, labels: np.ndarray, pool: int) -> dict[str, float]:
+    """Fits, rows scored and seconds. An action says how the next model is trained, and how much of the pool it sees."""
+    fits = np.ones(len(curve), dtype=bool)
+    if "action.refit" in curve:
+        fits[1:] = curve["action.refit"].fillna("full").to_numpy()[:-1] == "full"
+    share = np.ones(len(curve))
+    if "action.share" in curve:
+        share[1:] = curve["action.share"].fillna(1.0).to_numpy(dtype=np.float64)[:-1]
+    out = {"fits": float(fits.sum()), "rows.scored": float(np.ceil(share * np.maximum(pool - labels, 0)).sum())}
     for phase in PHASES:
         column = f"cost.{phase}.seconds"
         out[f"seconds.{phase}"] = float(np.nansum(curve[column])) if column in curve else 0.0
-        seconds += out[f"seconds.{phase}"]
-    points = 100 * (out["aulc"] - main[0])
-    # A point is priced over the time of one batch of labels, so a run's mean gain counts once for every batch.
-    batches = (labels[-1] - labels[0]) / max(float(np.nanmedian(curve["query.count"])), 1.0) if len(curve) > 1 else 0.0
-    out["utility"] = prices.utility(
-        points=points * batches, labels=labels[-1] - labels[0], seconds=seconds, rounds=out["rounds"]
-    )
+    out["seconds"] = sum(out[f"seconds.{phase}"] for phase in PHASES)
     return out

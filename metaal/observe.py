@@ -6,6 +6,7 @@ import numpy as np
 
 from metaal.sketch import Sketch, distances, entropies, margins
 
+NEIGHBOURS = 256  # labelled rows whose nearest labelled neighbour is looked up
 CLIP = 0.02  # log-loss of a label that the model gave less: one surprise must not outweigh a batch
 
 
@@ -82,7 +83,21 @@ def _space(sketch: Sketch) -> dict[str, float]:
         out["space.seen.max"] = float(sketch.to_seen.max())
         if sketch.view.proba is not None:
             out["space.margin.rank"] = _rank_correlation(margins(sketch.view.proba[sketch.reference]), sketch.to_seen)
+            if sketch.nearest_label is not None:
+                predicted = sketch.view.proba[sketch.reference].argmax(1)
+                out["space.neighbour.agreement"] = float((predicted == sketch.nearest_label).mean())
+    out |= _neighbours(sketch)
     return out
+
+
+def _neighbours(sketch: Sketch) -> dict[str, float]:
+    """Whether labels that lie near each other agree: low where the oracle errs, or the embedding says little."""
+    if sketch.seen is None or sketch.seen_label is None or len(sketch.seen) < 2:
+        return {}
+    some = slice(0, NEIGHBOURS)
+    between = distances(sketch.seen[some], sketch.seen)
+    np.fill_diagonal(between, np.inf)
+    return {"labels.neighbour": float((sketch.seen_label[between.argmin(1)] == sketch.seen_label[some]).mean())}
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -22,6 +22,9 @@ class Prices:
         Price of one more loop, whatever its size, ≥ 0 (hand-over to the annotators, deployment, waiting).
     point : float
         Value of one percentage point of score, held over the time of one batch of labels, ≥ 0.
+    final : float
+        Value of one percentage point of the model that the run ends with, ≥ 0. With 0 a learned policy never stops
+        before the budget does; above, it stops when no further labels are worth their price.
 
     Raises
     ------
@@ -38,6 +41,7 @@ class Prices:
     second: float = 0.0
     round: float = 0.0
     point: float = 10.0
+    final: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

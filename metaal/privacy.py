@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import get_args
 
+from metaal.actions import Refit
 from metadata_store.privacy import BY_NAME, Rule, Rules
 
 _BY_POLICY = ("default", "learned", "fitted", "fixed", "uniform", "schedule")
@@ -28,16 +30,21 @@ def known_strategy(text: str) -> bool:
 
 
 def known_action(text: str) -> bool:
-    """Say whether a text is an action: a strategy, perhaps with a multiple of the batch, or "stop".
+    """Say whether a text is an action: a strategy, perhaps with a batch multiplier, a share, a refit; or "stop".
 
     Examples
     --------
     >>> known_action("margin ×2"), known_action("stop"), known_action("margin ×two")
     (True, True, False)
     """
-    strategy, cross, multiple = text.partition(" ×")
-    number = multiple.replace(".", "", 1)
-    return text == "stop" or (known_strategy(strategy) and (not cross or (number.isascii() and number.isdigit())))
+    from metaal.actions import read_action
+    from metaal.errors import InputError
+
+    try:
+        action = read_action(text)
+    except InputError:
+        return False
+    return str(action) == text and (action.stop or known_strategy(action.strategy))
 
 
 @lru_cache(maxsize=4096)
@@ -100,6 +107,8 @@ RULES = Rules(
         ("tag.kind", Rule("text", known=("classification", "regression").__contains__)),
         ("action.name", Rule("text", known=known_action)),
         ("action.strategy", Rule("text", known=known_strategy)),
+        ("action.refit", Rule("text", known=get_args(Refit).__contains__)),
+        ("action.share", Rule("plain")),
         ("state.*", Rule("digest")),
         ("decision.reason", Rule("free")),
         ("task.*", Rule("plain")),
@@ -119,6 +128,15 @@ RULES = Rules(
         ("surprise.*", Rule("scalar", of=("oracle.told", "oracle.late"))),
         ("oracle.*", Rule("count")),
         ("cost.rows.scored", Rule("count")),
+        ("branch.action", Rule("text", known=known_action)),
+        ("branch.strategy", Rule("text", known=known_strategy)),
+        ("branch.default", Rule("text", known=known_strategy)),
+        ("branch.refit", Rule("text", known=get_args(Refit).__contains__)),
+        ("branch.share", Rule("plain")),
+        ("branch.count", Rule("plain")),
+        ("branch.horizon", Rule("plain")),
+        ("branch.played", Rule("plain")),
+        ("branch.scored", Rule("count")),
         *BY_NAME.values,
     ),
     arrays=(

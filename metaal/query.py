@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from metaal.actions import Refit
     from metaal.state import RunState
 
 
@@ -36,6 +37,11 @@ class Query:
         Ingredient of a mixture that chose each row.
     score : f8[n]
         How much the strategy wants each row; comparable within this query only.
+    share : float
+        Share of the pool, in (0, 1], for which outputs are worth computing in the next loop; `Run.sample` draws it.
+    refit : str
+        How to train on these labels: ``"full"`` (from scratch), ``"warm"`` (from the last model's parameters, on all
+        labels), ``"skip"`` (keep the last model for another loop). Advice: nothing breaks where it is not followed.
     """
 
     ids: np.ndarray
@@ -47,6 +53,8 @@ class Query:
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     part: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     score: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    share: float = 1.0
+    refit: Refit = "full"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,4 +79,6 @@ def restored(state: RunState, ids: np.ndarray) -> Query:
         float(last.values["action.propensity"]),
         part=np.array([part[k] if k >= 0 else -1 for k in own], dtype=np.int64),
         score=np.array([score[k] if k >= 0 else np.nan for k in own], dtype=np.float64),
+        share=float(last.values.get("action.share", 1.0)),
+        refit=cast("Refit", last.values.get("action.refit", "full")),
     )

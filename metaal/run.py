@@ -24,6 +24,7 @@ from metaal.policies import read_policy
 from metaal.policies.absent import Absent
 from metaal.policies.arms import check_arm
 from metaal.query import Query, restored
+from metaal.sampling import sample_next
 from metaal.shown import digest_of, make_view, pool_digest
 from metaal.state import Id
 from metaal.turn import Turn
@@ -189,6 +190,7 @@ class Run:
         lookahead: Callable[..., Any] | None = None,
         predict: Callable[..., Any] | None = None,
         classes: Any = None,
+        unscored: int = 0,
     ) -> Query:
         """Choose rows to label from the outputs of the current model.
 
@@ -239,6 +241,8 @@ class Run:
         classes : (C,) array, optional
             The label that each column of proba stands for (``model.classes_``). Without it, labels (also ``seen_y``)
             are read as column numbers where they can be.
+        unscored : int
+            Further rows of the pool, ≥ 0, that no outputs were computed for; see `sample`.
 
         Returns
         -------
@@ -253,6 +257,8 @@ class Run:
         """
         given = locals()  # the outputs by name
         n = check_count(n)
+        if isinstance(unscored, bool) or not isinstance(unscored, int | np.integer) or unscored < 0:
+            raise InputError(f"unscored: got {unscored!r}, expected a whole number ≥ 0 of pool rows without outputs")
         if self._state.ended is not None:
             raise OutOfTurnError(f"run {self.name!r} has ended; begin another one to go on")
         self._journal.recognise(ids)
@@ -281,6 +287,7 @@ class Run:
             view=view,
             ids=pool_ids,
             scored=scored,
+            unscored=int(unscored),
         )
         turn.observe()
         query = turn.choose(self.policy)
@@ -288,6 +295,32 @@ class Run:
         self._delivered = True
         # Positions are given in the pool as the caller passed it, not in the candidates.
         return replace(query, rows=rows[query.rows])
+
+    def sample(self, ids: Any) -> np.ndarray:
+        """Positions of the pool rows that the policy wants scored for the next `ask`; all of them, unless it says less.
+
+        Scoring a large pool can cost more than training. Where the last query's ``share`` is below 1, pass only these
+        rows to ``ask``, with the number of the others as ``unscored=``. The same rows are drawn after a restart.
+
+        Parameters
+        ----------
+        ids : (U,) whole numbers or text
+            Keys of all rows without a label.
+
+        Returns
+        -------
+        i8[m]
+            Ascending.
+
+        Examples
+        --------
+        >>> from metadata_store import open_store
+        >>> run = Run("demo", policy="margin", store=open_store("memory:"))
+        >>> run.sample(["a", "b", "c"]).tolist()
+        [0, 1, 2]
+        """
+        keys = check_ids(ids, like=self._state.id_example)
+        return sample_next(self._state, keys, seed=self.seed, stream=self.stream)
 
     def _again(self, pool: str, pool_ids: np.ndarray) -> Query:
         """Hand out the pending query to a process that has not seen it yet; a second ask is out of turn.
@@ -458,12 +491,7 @@ class Run:
     @property
     def history(self) -> History:
         """Every series of the run so far, loops × names."""
-        asks = self._state.asks
-        return History(
-            self._state.rows,
-            actions=[str(ask.values["action.name"]) for ask in asks],
-            propensities=[float(ask.values["action.propensity"]) for ask in asks],
-        )
+        return self._state.history()
 
     @property
     def labels(self) -> dict[Id, Any]:

@@ -71,7 +71,9 @@ class Sketch:
             self.sorted_margin, self.sorted_entropy = np.sort(self.margin), np.sort(self.entropy)
         self.scale = 1.0
         self.seen: np.ndarray | None = None
+        self.seen_label: np.ndarray | None = None
         self.to_seen: np.ndarray | None = None
+        self.nearest_label: np.ndarray | None = None
         self.neighbour: np.ndarray | None = None
         if view.embedding is not None and len(reference):
             self._measure_space(rng)
@@ -88,8 +90,14 @@ class Sketch:
         self.neighbour = others.mean(1) if others.shape[1] else np.zeros(len(self.points))
         seen = self.view.seen_embedding
         if seen is not None and len(seen):
-            self.seen = seen if len(seen) <= SEEN else seen[np.sort(rng.choice(len(seen), SEEN, replace=False))]
-            self.to_seen = distances(self.points, self.seen).min(1) / self.scale
+            kept = np.arange(len(seen)) if len(seen) <= SEEN else np.sort(rng.choice(len(seen), SEEN, replace=False))
+            self.seen = seen[kept]
+            apart = distances(self.points, self.seen)
+            self.to_seen = apart.min(1) / self.scale
+            labels = self.view.seen_y
+            if labels is not None and self.view.proba is not None and len(labels) == len(seen):
+                self.seen_label = np.asarray(labels)[kept]
+                self.nearest_label = self.seen_label[apart.argmin(1)]
 
     def rank(self, values: np.ndarray, ordered: np.ndarray) -> float:
         """Mean rank in [0, 1] of ``values`` among the ordered sample."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from metaal.errors import InputError
 from metaal.filled import filled
+from metaal.history import History
 from metaal.statistics import STATISTICS
 from metadata_store import Record
 
@@ -111,6 +112,14 @@ class RunState:
             if isinstance(value, str) or (name not in STATISTICS and not name.startswith(("user.", "score."))):
                 continue
             row[name] = float(value)
+
+    def history(self) -> History:
+        """Every series so far, with the actions taken."""
+        return History(
+            self.rows,
+            actions=[str(ask.values["action.name"]) for ask in self.asks],
+            propensities=[float(ask.values["action.propensity"]) for ask in self.asks],
+        )
 
     def excluded(self) -> set[Id]:
         """Ids that must not be asked now: waiting for a label, or skipped."""

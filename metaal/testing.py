@@ -69,8 +69,14 @@ def make_history(loops: int = 6, *, series: str = "random", embedding: bool = Tr
     return History(rows, actions=["margin"] * (loops - 1), propensities=[1.0] * (loops - 1))
 
 
-def make_actions(policy: Policy, *, arms: tuple[str, ...] | None = None, features: str = "random") -> ActionSet:
-    """The actions that a run offers the policy: its arms, or those of them that are possible, times its multipliers.
+def make_actions(
+    policy: Policy,
+    *,
+    arms: tuple[str, ...] | None = None,
+    features: str = "random",
+    history: History | None = None,
+) -> ActionSet:
+    """The actions that a run offers the policy: what it offers itself, or its possible arms times its multipliers.
 
     ``features`` says what the proposals look like: "random", "nan" or "zero" (all alike).
     """
@@ -81,8 +87,13 @@ def make_actions(policy: Policy, *, arms: tuple[str, ...] | None = None, feature
         return np.random.default_rng(zlib.crc32(strategy.encode())).random(len(PROPOSAL))
 
     possible = policy.arms if arms is None else arms
+    offers = getattr(policy, "offers", None)
+    if offers is None:
+        wanted = [Action(arm, float(multiplier)) for arm, multiplier in product(policy.arms, policy.multipliers)]
+    else:
+        wanted = list(offers(make_history() if history is None else history))
     return ActionSet(
-        [Action(arm, float(multiplier)) for arm, multiplier in product(possible, policy.multipliers)],
+        [action for action in wanted if action.stop or action.strategy in possible],
         features=describe,
         feature_names=PROPOSAL,
         unavailable={arm: "left out by the test" for arm in policy.arms if arm not in possible},
@@ -201,9 +212,10 @@ def first_loop(policy: Policy) -> None:
 @_check
 def one_action(policy: Policy) -> None:
     """A single possible action is taken, or refused as unavailable."""
-    for arm, multiplier in product(policy.arms, policy.multipliers):
-        actions = make_actions(policy, arms=(arm,))
-        place = actions.index(Action(arm, float(multiplier)))
+    for action in make_actions(policy):
+        arms = policy.arms[:1] if action.stop else (action.strategy,)
+        actions = make_actions(policy, arms=arms)
+        place = actions.index(action)
         others = {str(action): "left out by the test" for action in actions} | actions.unavailable
         alone = ActionSet([actions[place]], features=actions.features, feature_names=PROPOSAL, unavailable=others)
         with suppress(UnavailableError):

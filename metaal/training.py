@@ -1,6 +1,7 @@
 """Train a policy offline, from logged runs alone.
 
-Two kinds of evidence count:
+Where runs were rehearsed with counterfactual branches, these are the evidence (see `branch_training`): every action was
+tried in the very same state. Of plain runs, two kinds of evidence count:
 
 - *siblings*: runs of one task that saw exactly the same outputs at a loop (equal digests) and then did different
   things. Their difference is a paired comparison under common random numbers, free of everything else.
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from metaal.actions import DEFAULT_ARM
+from metaal.actions import DEFAULT_ARM, STOP, read_action
 from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate
 from metaal.errors import FitError
 from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
@@ -37,16 +38,15 @@ class Decisions:
 
     Parameters
     ----------
-    state : f8[N,S] · proposal, default : f8[N,P] · multiplier, outcome, seconds : f8[N]
+    state : f8[N,S] · proposal, default : f8[N,P] · outcome, seconds : f8[N]
         Features, the chosen proposal's and the default's, and the mean score gained over the horizon.
     action, group, digest : U[N]
-        Spelling chosen, the group it is kept together by, and the digest of what was shown.
+        Text of the action taken, the group it is kept together by, and the digest of what was shown.
     """
 
     state: np.ndarray
     proposal: np.ndarray
     default: np.ndarray
-    multiplier: np.ndarray
     outcome: np.ndarray
     seconds: np.ndarray
     action: np.ndarray
@@ -61,7 +61,10 @@ class Decisions:
     def features(self, rows: np.ndarray) -> np.ndarray:
         """Model input f8[n,F] of some rows."""
         return np.stack(
-            [action_features(self.state[k], self.proposal[k], self.default[k], self.multiplier[k]) for k in rows]
+            [
+                action_features(self.state[k], self.proposal[k], self.default[k], read_action(str(self.action[k])))
+                for k in rows
+            ]
         ).reshape(len(rows), len(action_names()))
 
 
@@ -74,9 +77,10 @@ def fit(
     default: str = DEFAULT_ARM,
     score: Mapping[str, float] | str = "score.value",
     params: Params | None = None,
+    base: Learned | str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Learned:
-    """Train a policy on the runs of a store.
+    """Train a policy on the runs of a store, or refine one that was trained elsewhere.
 
     Parameters
     ----------
@@ -96,6 +100,9 @@ def fit(
         ``{"score.value": 0.6, "score.log_loss": -0.4}``.
     params : Params, optional
         Of the boosting.
+    base : Learned or str, optional
+        A policy to refine, such as ``"learned"``: with few runs the result is near to it, with many they decide. Its
+        default action stays, and so do its prices unless others are given.
     progress : callable, optional
         Called with a line of text before each step.
 
@@ -109,16 +116,29 @@ def fit(
     FitError
         The store has no run of metaal's, or ``groups`` or ``score`` names nothing that was logged.
     """
+    if base is not None:
+        return _refined(
+            base, store, prices, groups=groups, seed=int(seed), score=score, params=params, progress=progress
+        )
     prices = prices or Prices()
     say = progress or (lambda text: None)
     default, seed = get(default).spelling, int(seed)
     say("reading the logged runs")
+    if has_branches(store):
+        from metaal.branch_training import fit_branched
+        from metaal.branched import read_branched
+
+        scores = None if score == "score.value" else _branch_scores(score)
+        return fit_branched(
+            read_branched(store), default=default, prices=prices, seed=seed, params=params, scores=scores, progress=say
+        )
     decisions = merged(read_decisions(read_log(store, groups=groups, score=score, default=default), default))
     facts: dict[str, Any] = {
         "trained on": f"{len(decisions)} decisions of {decisions.runs} runs in {len(set(decisions.group))} groups",
         "seed": seed,
         "score": score if isinstance(score, str) else {name: float(weight) for name, weight in score.items()},
         "horizon": f"{HORIZON} batches of labels",
+        "families": sorted(set(map(str, decisions.group))),
     }
     if decisions.unscored:
         facts["left out"] = f"{decisions.unscored} runs without scores"
@@ -148,23 +168,45 @@ def fit(
     say("training")
     members = boosting.members(x, target, weight, group)
     seconds = boosting.seconds(decisions)
-    taken = sorted({*zip(decisions.action[rows].tolist(), decisions.multiplier[rows].tolist(), strict=True)})
-    pairs = tuple(dict.fromkeys([(default, 1.0), *taken]))
+    taken = sorted(set(decisions.action[rows].tolist()) - {str(STOP)})
+    heads = {"advantage": members} | ({"fit": (seconds,)} if seconds is not None else {})
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a series nobody logged has no range, and stays NaN
         low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
     return Learned(
-        members=members,
-        seconds=seconds,
+        heads=heads,
         low=low,
         high=high,
         scale=scale,
         gate=gate,
-        pairs=pairs,
+        actions=tuple(dict.fromkeys([default, *taken])),
         default=default,
         prices=prices,
         facts=facts,
     )
+
+
+def _refined(base: Learned | str, store: Store, prices: Prices | None, **options: Any) -> Learned:
+    from metaal.policies import read_policy
+    from metaal.refining import refine
+
+    policy = read_policy(base) if isinstance(base, str) else base
+    if not isinstance(policy, Learned):
+        raise FitError(f"base: {base!r} is not a learned policy; pass 'learned', a .metaal file or what fit() returned")
+    refined = refine(policy, store, **options)
+    return refined if prices is None else refined.at(prices)
+
+
+def has_branches(store: Store) -> bool:
+    """Whether runs of the store were rehearsed with counterfactual branches."""
+    return "branch.action" in store.dataset().schema.names
+
+
+def _branch_scores(score: Mapping[str, float] | str) -> dict[str, float]:
+    """Scores of branches by the names that runs have for them."""
+    weights = {score: 1.0} if isinstance(score, str) else dict(score)
+    names = {"score.value": "accuracy"}
+    return {names.get(name, name.removeprefix("score.")): abs(float(weight)) for name, weight in weights.items()}
 
 
 def read_decisions(log: Log, default: str) -> Decisions:
@@ -175,10 +217,9 @@ def read_decisions(log: Log, default: str) -> Decisions:
         state=np.array([state_features(d.history) for d in rows]).reshape(len(rows), len(state_names())),
         proposal=np.array([d.previews[d.strategy] for d in rows]).reshape(len(rows), width),
         default=np.array([d.previews[default] for d in rows]).reshape(len(rows), width),
-        multiplier=np.array([d.multiplier for d in rows]),
         outcome=np.array([d.outcome for d in rows]),
         seconds=np.array([d.seconds for d in rows]),
-        action=np.array([d.strategy for d in rows], dtype=str),
+        action=np.array([d.action for d in rows], dtype=str),
         group=np.array([d.group for d in rows], dtype=str),
         digest=np.array([d.digest for d in rows], dtype=str),
         runs=log.runs,
@@ -191,8 +232,7 @@ def merged(decisions: Decisions) -> Decisions:
 
     Ten siblings that share a prefix log its decisions ten times; counted ten times they would drown all others.
     """
-    multiplier = decisions.multiplier.astype(str)
-    parts = (decisions.group, decisions.digest, decisions.action, multiplier)
+    parts = (decisions.group, decisions.digest, decisions.action)
     key = np.array(["\x1f".join(words) for words in zip(*parts, strict=True)], dtype=str)
     _, first, place, count = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
     mean = np.bincount(place, weights=decisions.outcome, minlength=len(first)) / count
@@ -226,7 +266,7 @@ def advantages(
     -------
     rows i8[n], advantage f8[n], weight f8[n], number of paired comparisons
     """
-    is_default = (decisions.action == default) & (decisions.multiplier == 1)
+    is_default = decisions.action == default
     key = np.char.add(np.char.add(decisions.group, "\x1f"), decisions.digest)
     base: dict[str, list[float]] = {}
     for k in np.flatnonzero(is_default):

@@ -6,8 +6,9 @@ index is checked before use can do neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from metaal.errors import PolicyFileError
 
 MAX_DEPTH = 64
+AT_ONCE = 12_000
+"""Rows times trees that are walked together: what is in hand then stays in the cache."""
 _DTYPES = {
     "root": np.int32,
     "feature": np.int32,
@@ -91,24 +94,95 @@ class Trees:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Sum of the trees' values f8[A] for rows f8[A,F]; NaN means missing."""
-        x = np.asarray(x, dtype=np.float64)
+        return self.leaves(x).sum(1)
+
+    def leaves(self, x: np.ndarray) -> np.ndarray:
+        """Each tree's own value f8[A,T] for rows f8[A,F]."""
+        x = np.ascontiguousarray(x, dtype=np.float64)
         if x.ndim != 2 or (len(self.feature) and x.shape[1] <= self.feature.max()):
             raise PolicyFileError(f"trees: {x.shape} features passed, {self.feature.max(initial=-1) + 1} are read")
-        at = np.broadcast_to(self.root, (len(x), len(self.root))).copy()
-        rows = np.arange(len(x))[:, None]
-        for _ in range(self.depth):  # type: ignore[attr-defined]
-            inner = at >= 0
-            if not inner.any():
-                break
-            node = np.where(inner, at, 0)
-            value = x[rows, self.feature[node]]
-            left = np.where(np.isnan(value), self.nan_left[node], value <= self.threshold[node])
-            at = np.where(inner, np.where(left, self.left[node], self.right[node]), at)
-        return self.leaf[~at].sum(1)
+        root, column, child = self._places
+        # A missing value is ∞ to the nodes that send it right, and −∞ to the others: no step has to ask for it.
+        x = x[:, : int(self.feature.max(initial=-1)) + 1]
+        missing = np.isnan(x)
+        both = np.concatenate([np.where(missing, np.inf, x), np.where(missing, -np.inf, x)], axis=1)
+        if len(x) > 2:
+            root, child = self._settled(both, root, column, child)
+        out = np.empty((len(x), len(root)))
+        step = max(1, AT_ONCE // max(len(root), 1))
+        for first in range(0, len(x), step):
+            out[first : first + step] = self._walked(both[first : first + step], root, column, child)
+        return out
+
+    def _walked(self, both: np.ndarray, root: np.ndarray, column: np.ndarray, child: np.ndarray) -> np.ndarray:
+        """Values of the leaves f8[A,T] that rows end at, as places in the arrays of `_places` say."""
+        nodes, values = len(column), both.ravel()
+        at = np.tile(root, len(both))
+        walkers = np.flatnonzero(at < nodes)
+        node, start = at.take(walkers), walkers // max(len(root), 1) * both.shape[1]
+        while len(walkers):  # which ends: children come after their parents
+            right = values.take(start + column.take(node)) > self.threshold.take(node)
+            node = child.take(2 * node + right)
+            at[walkers] = node
+            inner = np.flatnonzero(node < nodes)  # most are at a leaf after a few steps
+            walkers, node, start = walkers.take(inner), node.take(inner), start.take(inner)
+        if not len(at):
+            return np.zeros((len(both), len(root)))
+        return self.leaf.take(at - nodes).reshape(len(both), len(root))
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Root i8[T], column i8[N] of two tables side by side, left and right child i8[2N]; leaf k is at N + k."""
+        nodes, width = len(self.feature), int(self.feature.max(initial=-1)) + 1
+        children = np.stack([self.left, self.right], axis=1).ravel()
+        root, child = (np.where(x >= 0, x, nodes + ~x.astype(np.int64)) for x in (self.root, children))
+        return root, self.feature + width * self.nan_left.astype(np.int64), child
+
+    def _settled(
+        self, both: np.ndarray, root: np.ndarray, column: np.ndarray, child: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Root and children with those nodes passed over at which all rows go the same way.
+
+        The rows of one decision differ in a few features only; the questions about all others are asked once.
+        """
+        same = (both == both[0]).all(0).take(column)
+        right = both[0].take(column) > self.threshold
+        to = np.arange(len(column) + len(self.leaf))
+        passed = np.flatnonzero(same)
+        to[passed] = child.take(2 * passed + right[passed])
+        for _ in range(int(self.depth).bit_length()):  # type: ignore[attr-defined]
+            to = to.take(to)  # each turn passes over twice as many
+        return to.take(root), to.take(child)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def joined(ensembles: Sequence[Trees]) -> Trees:
+    """All trees of several ensembles, one after the other: walked together they cost little more than one."""
+    nodes = np.cumsum([0, *(len(trees.feature) for trees in ensembles)]).astype(np.int32)
+    leaves = np.cumsum([0, *(len(trees.leaf) for trees in ensembles)]).astype(np.int32)
+
+    def moved(name: str) -> np.ndarray:
+        parts = []
+        for k, trees in enumerate(ensembles):
+            index = getattr(trees, name)
+            parts.append(np.where(index >= 0, index + nodes[k], index - leaves[k]).astype(np.int32))
+        return np.concatenate(parts)
+
+    def same(name: str) -> np.ndarray:
+        return np.concatenate([getattr(trees, name) for trees in ensembles])
+
+    return Trees(
+        root=moved("root"),
+        feature=same("feature"),
+        threshold=same("threshold"),
+        left=moved("left"),
+        right=moved("right"),
+        nan_left=same("nan_left"),
+        leaf=same("leaf"),
+    )
 
 
 def from_lightgbm(booster: Any) -> Trees:

@@ -13,7 +13,7 @@ import numpy as np
 
 from metaal import observe
 from metaal.actions import STOP, Action, ActionSet, Decision, Policy
-from metaal.errors import UnavailableError
+from metaal.errors import PolicyError, UnavailableError
 from metaal.features import PROPOSAL, proposal_features
 from metaal.history import History
 from metaal.query import Query
@@ -44,6 +44,8 @@ class Turn:
         Their keys.
     scored : int
         Rows that the caller computed outputs for.
+    unscored : int
+        Further rows of the pool.
     """
 
     state: RunState
@@ -55,6 +57,7 @@ class Turn:
     view: View
     ids: np.ndarray
     scored: int
+    unscored: int = 0
     values: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -75,6 +78,7 @@ class Turn:
         started = time.perf_counter()
         state, view = self.state, self.view
         reference, before = self._reference()
+        kept = 0 if before is None else len(before)
         self.sketch = Sketch(view, generator(self.seed, self.stream, self.loop, "sketch"), reference)
         self.label_shares = self._label_shares()
         self.values |= observe.observe_pool(self.sketch, self.label_shares)
@@ -83,7 +87,8 @@ class Turn:
         self.values |= {
             "labels.count": count,
             "labels.told": told,
-            "labels.share": count / (count + view.n),
+            "labels.share": count / (count + view.n + self.unscored),
+            "pool.size": float(view.n + self.unscored),
             "loop.batch": float(self.n),
             "loop.since.first": float(self.loop),
             "oracle.waiting": float(len(state.waiting)),
@@ -94,21 +99,29 @@ class Turn:
             now = view.proba[self.sketch.reference].astype(np.float32)
             self.arrays["reference.proba"] = now
             if before is not None:
-                self.values |= observe.observe_churn(before, now.astype(np.float64))
+                self.values |= observe.observe_churn(before, now[:kept].astype(np.float64))
         self.values["cost.observe.seconds"] = time.perf_counter() - started
 
     def _reference(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Rows of the last loop's reference subset that are still in the pool, with their probabilities then."""
+        """Rows to follow, and what the model said of the first of them in the last loop.
+
+        Labelled rows leave the subset, and those that were not scored this time. When half is gone, others join it;
+        when too few are left to say anything of churn, it pauses for a loop.
+        """
         if not self.state.asks:
             return None, None
         last = self.state.asks[-1].arrays
         still = np.flatnonzero(np.isin(self.ids, last["reference.ids"]))
         place = {key: int(row) for key, row in zip(self.ids[still].tolist(), still, strict=True)}
         kept = [(k, place[key]) for k, key in enumerate(last["reference.ids"].tolist()) if key in place]
-        # Labelled rows leave the subset; when half is gone a fresh one is drawn, and churn pauses for a loop.
-        if len(kept) < min(REFERENCE // 2, len(self.ids)):
+        if len(kept) < min(REFERENCE // 4, len(self.ids)):
             return None, None
         positions, rows = np.array([k for k, _ in kept]), np.array([row for _, row in kept])
+        if len(kept) < min(REFERENCE // 2, len(self.ids)):
+            others = np.setdiff1d(np.arange(len(self.ids)), rows)
+            rng = generator(self.seed, self.stream, self.loop, "reference")
+            fresh = rng.choice(others, min(REFERENCE - len(rows), len(others)), replace=False)
+            rows = np.concatenate([rows, np.sort(fresh)])
         proba = last.get("reference.proba")
         return rows, None if proba is None else proba[positions].astype(np.float64)
 
@@ -142,13 +155,15 @@ class Turn:
         rows = np.zeros(0, dtype=np.int64) if chosen is None else chosen.rows
         self._describe(actions, action, rows)
         stop = action.stop
-        if not stop and len(rows) == self.view.n:
+        if not stop and len(rows) == self.view.n and not self.unscored:
             stop = True
             reason = f"the last {self.view.n} rows fit into one batch, so there is nothing left to choose ({reason})"
         self.values |= {
             "action.name": str(action),
             "action.strategy": action.strategy,
             "action.multiplier": action.multiplier,
+            "action.share": action.share,
+            "action.refit": action.refit,
             "action.stop": bool(stop),
             "action.propensity": float(p[drawn]),
             "action.entropy": float(-(p[p > 0] * np.log(p[p > 0])).sum()) + 0.0,
@@ -183,12 +198,13 @@ class Turn:
             rows,
             self.arrays["query.part"],
             self.arrays["query.score"],
+            action.share,
+            action.refit,
         )
 
     def _decide(self, policy: Policy) -> tuple[ActionSet, Decision]:
-        spent = self.budget is not None and self.state.spent >= self.budget
-        actions = self._action_set([STOP] if spent else None, policy)
-        if spent:
+        if self.budget is not None and self.state.spent >= self.budget:
+            actions = self._offered([STOP], {})
             return actions, Decision(np.ones(1), f"the budget of {self.budget} labels is spent")
         # A user's validation score stays out: labels for it are not free, so no policy may come to depend on it.
         past = [{k: v for k, v in row.items() if not k.startswith("score.")} for row in self.state.rows[: self.loop]]
@@ -197,25 +213,36 @@ class Turn:
             actions=[str(ask.values["action.name"]) for ask in self.state.asks],
             propensities=[float(ask.values["action.propensity"]) for ask in self.state.asks],
         )
+        actions = self._action_set(policy, history)
         return actions, policy.decide(history, actions).checked(actions)
 
-    def _action_set(self, forced: list[Action] | None, policy: Policy) -> ActionSet:
-        unavailable: dict[str, str] = {}
-        actions: list[Action] = []
-        for arm in policy.arms:
-            why = unmet(get(arm), self.view)
-            if why is not None:
-                unavailable[arm] = why
-            else:
-                actions += [Action(arm, float(multiplier)) for multiplier in policy.multipliers]
-        if not actions and forced is None:
+    def _action_set(self, policy: Policy, history: History) -> ActionSet:
+        """What the policy may choose among: its offers, or the product of its arms and multipliers."""
+        why = {arm: unmet(get(arm), self.view) for arm in policy.arms}
+        unavailable = {arm: reason for arm, reason in why.items() if reason is not None}
+        offers = getattr(policy, "offers", None)
+        if offers is None:
+            wanted = [Action(arm, float(multiplier)) for arm in policy.arms for multiplier in policy.multipliers]
+        else:
+            wanted = list(offers(history))
+            strange = [str(action) for action in wanted if not action.stop and action.strategy not in why]
+            if strange:
+                raise PolicyError(
+                    f"policy {policy.spelling}: offers {strange[0]!r}, whose strategy is not among its arms "
+                    f"({', '.join(policy.arms)})"
+                )
+        actions = [action for action in wanted if action.stop or action.strategy not in unavailable]
+        if not actions or (unavailable and all(action.stop for action in actions)):
             raise UnavailableError(
                 f"policy {policy.spelling}: none of its strategies can run on these outputs ("
                 + "; ".join(f"{name}: {why}" for name, why in unavailable.items())
                 + ")"
             )
+        return self._offered(actions, unavailable)
+
+    def _offered(self, actions: list[Action], unavailable: dict[str, str]) -> ActionSet:
         return ActionSet(
-            actions if forced is None else forced,
+            actions,
             features=self._features,
             feature_names=PROPOSAL,
             unavailable=unavailable,

@@ -65,8 +65,7 @@ def _lloyd(points: Floats, k: int, rng: np.random.Generator, rounds: int, weight
     exact = points.astype(np.float64)
     middle = exact[seed_rows(exact, k, rng, weight)]
     squared = lengths(exact)
-    # In memory of its own: the transpose of a single column is contiguous, and would share that of the points.
-    columns = np.ascontiguousarray(exact.T) if weight is None else np.multiply(exact.T, weight, order="C")
+    weighted = None if weight is None else np.multiply(exact.T, weight, order="C")
     label, distance = nearest(exact, middle, squared)
     for _ in range(rounds):
         count = np.bincount(label, weight, len(middle))
@@ -74,16 +73,25 @@ def _lloyd(points: Floats, k: int, rng: np.random.Generator, rounds: int, weight
         if len(empty):  # an empty centre goes to the point that is worst served
             loss = distance if weight is None else distance * weight
             middle[empty] = exact[np.argsort(-loss, kind="stable")[: len(empty)]]
-        # Without weights the sums are exact. With weights they aren't, but bincount adds up row after row on one
-        # thread. Clusters of rows without weight stay where they are.
-        full = count > 0
-        for j, column in enumerate(columns):
-            middle[full, j] = np.rint(np.bincount(label, column, len(middle))[full] / count[full])  # back on the grid
+        full = count > 0  # clusters of rows without weight stay where they are
+        middle[full] = np.rint(_sums(exact, weighted, label, len(middle))[full] / count[full, None])  # back on the grid
         before = label
         label, distance = nearest(exact, middle, squared)
         if np.array_equal(before, label):
             break
     return middle, label
+
+
+def _sums(exact: F8, weighted: F8 | None, label: Rows, k: int) -> F8:
+    """Sum of each cluster's rows; zeros for empty ones."""
+    if weighted is not None:
+        # Not exact, so the order counts: bincount adds up row after row on one thread.
+        return np.stack([np.bincount(label, column, k) for column in weighted], axis=1)
+    sums = np.zeros((k, exact.shape[1]))
+    order = np.argsort(label, kind="stable")
+    clusters, starts = np.unique(label[order], return_index=True)
+    sums[clusters] = np.add.reduceat(exact[order], starts, axis=0)
+    return sums
 
 
 def pair_cost(columns: int) -> float:

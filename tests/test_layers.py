@@ -11,7 +11,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"pandas", "sklearn", "scipy", "lightgbm", "optuna", "joblib", "plotly", "rich", "typer", "modAL", "skactiveml"}
-HEAVY |= {"dask", "distributed", "duckdb", "polars", "deltalake", "pyiceberg", "mlflow", "fsspec", "s3fs", "boto3"}
+HEAVY |= {
+    "dask",
+    "distributed",
+    "ray",
+    "duckdb",
+    "polars",
+    "deltalake",
+    "pyiceberg",
+    "mlflow",
+    "fsspec",
+    "s3fs",
+    "boto3",
+}
 ALLOWED = {
     "strategy_zoo": {"numpy", "strategy_zoo"},
     "metadata_store": {"numpy", "pyarrow", "metadata_store"},

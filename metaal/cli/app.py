@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from metaal.cli import catalogue, following, learning, loop, private, rehearsing, stores
+from metaal.cli import catalogue, evaluating, following, learning, loop, private, rehearsing, stores
 
 app = typer.Typer(
     name="metaal",
@@ -23,9 +23,9 @@ app.command("ask")(loop.ask)
 app.command("tell")(loop.tell)
 app.command("rehearse")(rehearsing.rehearse)
 app.command("fit")(learning.fit)
-app.command("evaluate")(learning.evaluate)
-app.command("estimate")(learning.estimate)
-app.command("report")(learning.report)
+app.command("evaluate")(evaluating.evaluate)
+app.command("estimate")(evaluating.estimate)
+app.command("report")(evaluating.report)
 app.command("verify")(stores.verify)
 app.command("repair")(stores.repair)
 app.command("compact")(following.compact)

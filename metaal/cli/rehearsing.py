@@ -12,7 +12,9 @@ from metaal.errors import EvaluationError
 
 
 def rehearse(
-    suite: Annotated[str, typer.Option(metavar="NAME|FILE", help="tiny, small, train, dev, or a TOML file.")],
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="tiny, small, train, dev, or a TOML file.")
+    ] = None,
     store: Annotated[str | None, typer.Option(metavar="DIR", help="Directory to log to; a rerun goes on.")] = None,
     data: Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder of the suite's manifests.")] = None,
     shard: Annotated[str, typer.Option(metavar="i/n", help="Only the i-th of n equal parts.")] = "1/1",
@@ -21,10 +23,31 @@ def rehearse(
     jobs: Annotated[int, typer.Option(help="Processes; -1 = one a core.")] = -1,
     backend: Annotated[str, typer.Option(help="loky, dask or ray.")] = "loky",
     address: Annotated[str | None, typer.Option(help="Of the cluster; default: one is started here.")] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the suites, learners and regimes, and do nothing.")
+    ] = False,
+    summary: Annotated[
+        str | None, typer.Option(metavar="STORE", help="Say what a store of rehearsals holds, and do nothing.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Play a suite of labelled data with an exploring policy, and branch from its states: data to train a policy."""
-    from metaal.rehearsal.rehearsing import rehearse as play_all
+    """Play a suite of labelled data with an exploring policy, and branch from its states: data to train a policy.
+
+    Learners: logistic, extra_trees, lightgbm, svm_rbf, nearest_neighbours, naive_bayes, mlp; of numbers ridge, forest,
+    lightgbm_regression, gaussian_process.
+
+    Regimes, joined by +: batch, cold_start, imbalance, noise, noise_columns, redundancy, shift, unseen.
+
+    A line about each of them, and of those that other packages offer: metaal rehearse --list.
+    """
+    if list_:
+        _list(json)
+        return
+    if summary is not None:
+        _summarise(summary, json)
+        return
+    if suite is None:
+        raise typer.BadParameter("pass --suite NAME or FILE; metaal rehearse --list names the suites that are shipped")
     from metaal.rehearsal.suitefile import read_suite
 
     chosen = read_suite(suite)
@@ -33,16 +56,25 @@ def rehearse(
         return
     if store is None:
         raise typer.BadParameter("pass --store DIR, or --dry-run")
+    _play(chosen, store, json, data=data, shard=shard, only=only, jobs=jobs, backend=backend, address=address)
+
+
+def _play(suite: Any, store: str, json: bool, **words: Any) -> None:
+    """Rehearse, and say what was done; what failed is raised at the end."""
+    from metaal.rehearsal.keeping import check_keeps_branches
+    from metaal.rehearsal.rehearsing import rehearse as play_all
+
+    check_keeps_branches(store)
     failed: EvaluationError | None = None
     try:
-        table = play_all(chosen, store, data=data, shard=shard, only=only, jobs=jobs, backend=backend, address=address)
+        table = play_all(suite, store, **words)
     except EvaluationError as error:
         if error.result is None:
             raise
         failed, table = error, error.result
     facts = {
-        "suite": chosen.name,
-        "hash": chosen.hash,
+        "suite": suite.name,
+        "hash": suite.hash,
         "tasks": len(table),
         "played": int((table["state"] == "played").sum()),
         "found": int((table["state"] == "found").sum()),
@@ -86,5 +118,42 @@ def _announce(suite: Any, json: bool, *, data: str | None, shard: str, only: str
         print_json({"suite": suite.name, "hash": suite.hash, **vars(cost)})
         return
     print(f"{suite.name} ({suite.hash}): {cost.tasks} tasks, {cost.loops} loops, {cost.branches} branches at most")
+    low, high = (spoken(3600 * hours) if hours == hours else "?" for hours in (cost.low, cost.high))
     guessed = f"; no time for {', '.join(cost.guessed)}, counted as the mean" if cost.guessed else ""
-    print(f"about {spoken(3600 * cost.hours)} of one process, by timing {cost.timed} of the tasks here{guessed}")
+    print(
+        f"about {spoken(3600 * cost.hours)} of one process with a core to itself ({low} to {high}), by timing parts of "
+        f"{cost.timed} of the tasks here{guessed}"
+    )
+
+
+def _list(json: bool) -> None:
+    """The suites, the learners and the regimes, a line each."""
+    from metaal.rehearsal.listing import list_learners, list_regimes, list_suites
+
+    found = {"suites": list_suites(), "learners": list_learners(), "regimes": list_regimes()}
+    if json:
+        print_json(found)
+        return
+    titles = {"suites": "suite", "learners": "learner", "regimes": "regime"}
+    for what, rows in found.items():
+        columns = [titles[what], *list(rows[0])[1:]]
+        print_table(columns, [list(row.values()) for row in rows], fold=("summary", "parameters"))
+        print()
+    print("docs/regimes.md has every parameter, an example of each, and how to add your own")
+
+
+def _summarise(path: str, json: bool) -> None:
+    """What a store of rehearsals holds."""
+    from metaal.rehearsal.corpus import summarise
+    from metadata_store import open_store
+
+    with open_store(path, create=False) as store:
+        found = summarise(store)
+    if json:
+        print_json(found.facts)
+        return
+    print(found)
+    for name in ("learners", "regimes"):
+        rows = [[key, *counts.values()] for key, counts in found.facts[name].items()]
+        print()
+        print_table([name[:-1], "tasks", "branches"], rows)

@@ -6,7 +6,8 @@ A new policy is one new file; third parties announce a factory under the entry p
 from __future__ import annotations
 
 from metaal.policies.fixed import Fixed
-from metaal.policies.learned import Learned, load
+from metaal.policies.learned import Learned
+from metaal.policies.learnedfile import load
 from metaal.policies.reading import read_policy
 from metaal.policies.schedule import HAND_SCHEDULE, Schedule
 from metaal.policies.uniform import Uniform

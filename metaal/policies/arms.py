@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from metaal.errors import PolicyError
+from metaal.actions import Action, read_action
+from metaal.errors import InputError, PolicyError
 from strategy_zoo import get
 from strategy_zoo.plain import Rule, keep
 from strategy_zoo.strategy import Strategy
@@ -39,4 +41,19 @@ def check_multipliers(multipliers: Iterable[float]) -> tuple[float, ...]:
         out.append(float(value))
     if not out or len(set(out)) != len(out):
         raise PolicyError(f"multipliers: got {out}, expected at least one and none twice")
+    return tuple(out)
+
+
+def check_actions(texts: Iterable[str | Action]) -> tuple[Action, ...]:
+    """Actions from their texts, with canonical spellings, none twice; there may be none."""
+    out = []
+    for text in texts:
+        try:
+            action = read_action(text) if isinstance(text, str) else text
+        except InputError as error:
+            raise PolicyError(str(error)) from error
+        check_multipliers((action.multiplier,))
+        out.append(action if action.stop else replace(action, strategy=check_arm(action.strategy)))
+    if len(set(out)) != len(out):
+        raise PolicyError(f"actions: got {', '.join(map(str, out))}, expected none twice")
     return tuple(out)

@@ -2,274 +2,316 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from importlib import resources
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metaal.actions import Action, ActionSet, Decision, certain
-from metaal.errors import PolicyFileError
-from metaal.features import PROPOSAL, action_features, action_names, state_features
-from metaal.policies.arms import check_arms, check_multipliers
-from metaal.policies.policyfile import read_policy_file, write_policy_file
+from metaal.actions import STOP, Action, ActionSet, Decision, certain, read_action
+from metaal.errors import PolicyError
+from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
+from metaal.policies.costs import Costs
+from metaal.policies.weighing import HORIZON as HORIZON
+from metaal.policies.weighing import Weighed
 from metaal.prices import Prices
-from metaal.trees import Trees
+from metaal.trees import Trees, constant, joined
 
 if TYPE_CHECKING:
     from metaal.history import History
 
 FOREIGN_SHARE = 0.2
 """Share of the state features that may lie outside of the training range before the default is taken."""
-MOST_TREES, MOST_PAIRS = 100_000, 1_000
-"""What a policy file may hold in all: a foreign one must not keep a decision busy for minutes."""
+AHEAD = (1, 3, 6, 10)
+"""Batches of the default after which the gain of going on is predicted."""
+HEADS = ("advantage", "low", "high", "first", "fit", "score", "select", *(f"ahead{k}" for k in AHEAD))
+"""What is predicted: the advantage (several members) and its 10 and 90 % quantiles, from the state and the action's own
+proposal · the same from the state and the action's number alone (first stage) · logarithms of seconds · the gain in
+score of going on with the default."""
+_OVERLAP = len(state_names()) + PROPOSAL.index("overlap.default")
+_SHOWN = [k for k, name in enumerate(state_names()) if name != "loop.since.full"]
+"""State features that something which was shown tells; the other one is known of every run."""
+_FITTED = [action_names().index(name) for name in ("multiplier", "warm")]
+"""Columns: the overlap of a proposal with the default's, and what of an action changes what a training costs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
     """Deviates from the default action only where the gain is predicted with confidence.
 
-    Made by `metaal.fit`, read by `metaal.load`. Every action is described by the state of the run and by the features
-    of its own proposal, as they are and less the default's; several LightGBM ensembles, each trained without a quarter
-    of the tasks, predict its advantage. The mean of them is the prediction, and ``gate`` standard deviations below it
-    the cautious bound.
+    Made by `metaal.fit`, read by `metaal.load`. A first stage looks at the state of the run alone and names the arms
+    whose proposals are worth computing. Every action of these is then described by the state and by the features of its
+    own proposal, as they are and less the default's; several LightGBM ensembles, each trained without a quarter of the
+    families, predict its advantage. The mean of them is the prediction, and ``gate`` standard deviations below it the
+    cautious bound. Costs are predicted too, in seconds of the machine that the run's own costs tell of, and the action
+    of the highest utility in the user's prices is taken among those whose cautious utility is above the default's.
 
     Parameters
     ----------
-    members : tuple of Trees
-        Advantage in units of ``scale``.
-    seconds : Trees or None
-        Natural logarithm of the compute seconds of one loop.
+    heads : mapping of str to tuple of Trees
+        See `HEADS`; any may be missing but ``advantage``. Advantages are in units of ``scale``.
     low, high : f8[F]
         Range of each feature in training.
     scale : float
-        Score that one unit of the members' output stands for.
+        Score (0 to 1) that one unit of the members' output stands for.
     gate : float
         Standard deviations, ≥ 0; infinite means never to deviate.
-    pairs : tuple of (str, float)
-        Strategy and batch multiplier of every action that the logs held; the policy deviates to no other one. Margin
-        is offered besides, for where the default cannot run.
+    actions : tuple of str
+        Texts of the actions that were learnt, the default first; the policy deviates to no other one. Margin is offered
+        besides, for where the default cannot run.
+    default : str
+    prices : Prices
+    previews : int
+        Arms, the default's not counted, whose proposals are computed in a loop; 0 means all.
+    explore : float
+        Probability in [0, 1) of drawing from all actions alike, so that the log can train and judge other policies.
     facts : dict
         The model card.
     spelling, checksum : str
         Path and checksum of the file that it was read from; a run is not continued with a file that has changed.
     """
 
-    members: tuple[Trees, ...]
-    seconds: Trees | None
+    heads: Mapping[str, tuple[Trees, ...]]
     low: np.ndarray
     high: np.ndarray
     scale: float
     gate: float
-    pairs: tuple[tuple[str, float], ...]
+    actions: tuple[str, ...]
     default: str
     prices: Prices
+    previews: int = 0
+    explore: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     spelling: str = "fitted"
     checksum: str = ""
 
+    def __post_init__(self) -> None:
+        number = isinstance(self.explore, int | float) and not isinstance(self.explore, bool)
+        if not number or not 0 <= self.explore < 1:
+            raise PolicyError(f"explore: got {self.explore!r}, expected a probability in [0, 1)")
+        object.__setattr__(self, "heads", {name: tuple(members) for name, members in self.heads.items() if members})
+
     @property
     def arms(self) -> tuple[str, ...]:
         """The strategies that it may choose."""
-        return tuple(dict.fromkeys([self.default, "margin", *(arm for arm, _ in self.pairs)]))
+        return tuple(dict.fromkeys([self.default, "margin", *(action.strategy for action in self._known)]))
 
     @property
     def multipliers(self) -> tuple[float, ...]:
         """The batch multipliers that it may choose."""
-        return tuple(sorted({1.0, *(multiplier for _, multiplier in self.pairs)}))
+        return tuple(sorted({1.0, *(action.multiplier for action in self._known)}))
+
+    def offers(self, history: History) -> tuple[Action, ...]:
+        """Every action that was learnt, margin besides, and to stop where the prices say what the end is worth."""
+        stop = (STOP,) if self.prices.final > 0 and any(f"ahead{k}" in self.heads for k in AHEAD) else ()
+        return tuple(dict.fromkeys((Action(self.default), Action("margin"), *self._known, *stop)))
+
+    def at(self, prices: Prices) -> Learned:
+        """The same policy at other prices."""
+        return replace(self, prices=prices)
+
+    def exploring(self, share: float) -> Learned:
+        """The same policy, with a chance of ``share`` in [0, 1) of drawing from all actions alike in each loop."""
+        return replace(self, explore=share)
+
+    # ------------------------------------------------------------- deciding
 
     def decide(self, history: History, actions: ActionSet) -> Decision:
         """Take the action of the highest predicted utility among those whose cautious bound is above the default's."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a number that overflows is not a gain: see `Weighed.best`
+            return self._decide(history, actions)
+
+    def _decide(self, history: History, actions: ActionSet) -> Decision:
         safe = self._safe(actions)
-        if safe != Action(self.default):
-            return certain(actions, actions.index(safe), f"{self.default} is not possible, so the safe choice is taken")
         at = actions.index(safe)
-        if not self.members or np.isinf(self.gate):
-            return certain(actions, at, "the default, since the logged runs show no certain gain from deviating")
+        if safe != Action(self.default):
+            return self._explored(
+                certain(actions, at, f"{self.default} is not possible, so the safe choice is taken"), actions
+            )
+        silent = "advantage" not in self.heads or np.isinf(self.gate)
+        default = certain(actions, at, "the default, since the logged runs show no certain gain from deviating")
+        if silent and STOP not in actions:
+            return self._explored(default, actions)
         state = state_features(history)
         foreign = self._foreign(state)
         if foreign > FOREIGN_SHARE:
-            return certain(
-                actions, at, f"the default, since {foreign:.0%} of the state lies outside of the training range"
-            )
-        default = actions.features(self.default)
-        # Actions that the logs never held stay out, whatever a tree would say of them; their previews are not paid for.
-        known = np.array([(a.strategy, a.multiplier) in self.pairs or a == safe for a in actions])
-        held = [a for a, ok in zip(actions, known, strict=True) if ok]
-        x = np.stack([action_features(state, actions.features(a.strategy), default, a.multiplier) for a in held])
-        # Labels per round grow with the multiplier: for one batch's worth of them 1/m rounds are needed.
-        rounds = np.array([1 / a.multiplier - 1 for a in actions])
-        with np.errstate(over="ignore", invalid="ignore"):  # a number that overflows is not a gain: see `allowed`
-            seconds = 0.0
-            if self.seconds is not None:
-                seconds = float(np.exp(np.clip(self.seconds.predict(x[:1])[0], -20, 20)))  # reads the state alone
-            votes = np.full((len(self.members), len(actions)), np.nan)
-            votes[:, known] = np.stack([member.predict(x) for member in self.members]) * self.scale
-            # The default has no advantage over itself, nor has another name for the very same batch.
-            same = [k for k, a in enumerate(actions) if a.multiplier == 1 and known[k] and self._same(actions, a)]
-            votes[:, [at, *same]] = 0.0
-            mean, deviation = votes.mean(0), votes.std(0)
-            lower = mean - self.gate * deviation
-            extra = np.array([-self.prices.utility(seconds=seconds * r, rounds=float(r)) for r in rounds])
-            utility = self.prices.point * 100 * mean - extra
-            cautious = self.prices.point * 100 * lower - extra
-        utility[at] = 0.0
-        allowed = (cautious > 0) & np.isfinite(utility) & known
-        allowed[at] = True
-        best = self._best(actions, np.where(allowed, utility, -np.inf), at)
-        if best == at:
-            most = f"{100 * mean[known].max():+.2f} pp"
-            why = f"the default; nothing else is predicted to be better with confidence (at most {most})"
-        else:
-            why = (
-                f"predicted {100 * mean[best]:+.2f} pp over {self.default} (cautious {100 * lower[best]:+.2f} pp), "
-                f"worth {utility[best]:+.2f} in your prices"
-            )
-        decision = certain(actions, best, why)
-        return Decision(decision.probabilities, why, mean, lower, utility, np.full(len(actions), seconds))
+            why = f"the default, since {foreign:.0%} of the state lies outside of the training range"
+            return self._explored(certain(actions, at, why), actions)
+        usual = self._features(state, actions, safe)
+        ends = self._stops(history, actions, at, usual)
+        if ends is not None or silent:
+            return ends or self._explored(default, actions)
+        names = [str(action) for action in actions]
+        arms = self._shortlist(state, actions, names)
+        held = [k for k, a in enumerate(actions) if k == at or (names[k] in self._place and a.strategy in arms)]
+        x = np.stack([self._features(state, actions, actions[k]) for k in held])
+        mean, deviation = self._advantages(actions, held, at, x)
+        costs = Costs.of(actions, self._phases(len(actions), held, usual, x), history, at)
+        order = [self._place.get(name, len(self.actions)) for name in names]
+        weighed = Weighed(actions, at, mean, deviation, self.gate, costs, order)
+        best, utility = weighed.best(self.prices)
+        spread = None if best == at else self._spread(x[[held.index(best)]])
+        why = weighed.explained(best, self.prices, spread)
+        p = certain(actions, best, why).probabilities
+        return self._explored(Decision(p, why, mean, weighed.lower, utility, costs.loop), actions)
 
-    def _same(self, actions: ActionSet, action: Action) -> bool:
-        return bool(actions.features(action.strategy)[PROPOSAL.index("overlap.default")] == 1.0)
+    def _features(self, state: np.ndarray, actions: ActionSet, action: Action) -> np.ndarray:
+        """Features f8[F] of one action."""
+        own, default = actions.features(action.strategy), actions.features(self.default)
+        if actions.default != self.default:  # the overlap is with another strategy than the one that was learnt
+            own = np.append(own[:-1], np.nan)
+        return action_features(state, own, default, action)
+
+    def _shortlist(self, state: np.ndarray, actions: ActionSet, names: Sequence[str]) -> set[str]:
+        """The arms whose proposals are computed: the default's, and those that the first stage thinks best of."""
+        known = [(self._place[name], a) for name, a in zip(names, actions, strict=True) if name in self._place]
+        arms = {action.strategy for _, action in known} - {self.default}
+        if "first" not in self.heads or not self.previews or len(arms) <= self.previews:
+            return {self.default, *arms}
+        guess = self._predict(np.stack([first_features(state, place, a) for place, a in known]), "first")[0][0]
+        hope: dict[str, tuple[float, int]] = {}
+        for (place, action), value in zip(known, np.where(np.isfinite(guess), guess, -np.inf), strict=True):
+            arm = action.strategy
+            hope[arm] = max(hope.get(arm, (-np.inf, -len(self.actions))), (float(value), -place))
+        return {self.default, *sorted(arms, key=lambda arm: hope[arm], reverse=True)[: self.previews]}
+
+    def _advantages(
+        self, actions: ActionSet, held: Sequence[int], at: int, x: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation f8[A] of the members' predictions, in score; NaN for what was not previewed."""
+        mean, deviation = np.full(len(actions), np.nan), np.full(len(actions), np.nan)
+        found, spread = self._predict(x, "advantage")[0]
+        mean[list(held)], deviation[list(held)] = found * self.scale, spread * self.scale
+        # The default has no advantage over itself, nor has another name for the very same batch.
+        for k, row in zip(held, x, strict=True):
+            if k == at or (row[_OVERLAP] == 1.0 and Action(actions[k].strategy) == actions[k]):
+                mean[k] = deviation[k] = 0.0
+        return mean, deviation
+
+    def _phases(self, count: int, held: Sequence[int], usual: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Seconds f8[A] of each phase as learnt, for whole trainings and pools; NaN for what was not previewed.
+
+        Which rows were labelled does not change what a training costs: fit and score are asked about the default's
+        batch, so that no arm looks cheaper than another by an accident of the model.
+        """
+        fit = np.tile(usual, (len(x), 1))
+        fit[:, _FITTED] = x[:, _FITTED]
+        phases = {}
+        for phase, rows in (("fit", fit), ("score", usual[None]), ("select", x)):
+            if phase in self.heads:
+                phases[phase] = np.full(count, np.nan)
+                phases[phase][list(held)] = np.exp(np.clip(self._predict(rows, phase)[0][0], -20, 20))
+        return phases
+
+    def _spread(self, x: np.ndarray) -> tuple[float, float] | None:
+        """The 10 and 90 % quantiles of one action's advantage, in score."""
+        if "low" not in self.heads or "high" not in self.heads:
+            return None
+        low, high = (self.scale * float(mean[0]) for mean, _ in self._predict(x, "low", "high"))
+        return low, high
+
+    def _stops(self, history: History, actions: ActionSet, at: int, usual: np.ndarray) -> Decision | None:
+        """To stop, where no number of further batches is predicted to be worth its price."""
+        if STOP not in actions:
+            return None
+        batch = history.last("loop.batch")
+        loop = Costs.of(actions, self._phases(len(actions), [at], usual, usual[None]), history, at).loop[at]
+        second = float(loop) if np.isfinite(loop) else 0.0
+        price = batch * self.prices.label + second * self.prices.second + self.prices.round
+        known = [k for k in AHEAD if f"ahead{k}" in self.heads]
+        if not known:
+            return None
+        gains = self._predict(usual[None], *(f"ahead{k}" for k in known))
+        # A standard deviation more than what is predicted: to stop too soon cannot be undone.
+        worth = {k: 100 * self.prices.final * float(m[0] + d[0]) for k, (m, d) in zip(known, gains, strict=True)}
+        net = {k: gain - k * price for k, gain in worth.items()}
+        if not all(value <= 0 for value in net.values()):  # nor where one of them is unknown
+            return None
+        k = max(net, key=lambda key: net[key])
+        why = (
+            f"stop: {k * batch:g} more labels are predicted to be worth at most {worth[k]:.3g} in your prices and to "
+            f"cost {k * price:.3g}"
+        )
+        return certain(actions, actions.index(STOP), why)
+
+    def _explored(self, decision: Decision, actions: ActionSet) -> Decision:
+        """The decision, mixed with the chance of exploring."""
+        going = np.array([not action.stop for action in actions], dtype=np.float64)
+        if not self.explore or not going.any():
+            return decision
+        p = (1 - self.explore) * decision.probabilities + self.explore * going / going.sum()
+        why = f"{decision.reason} (or, with probability {self.explore:g}, any action)"
+        return replace(decision, probabilities=p, reason=why)
 
     def _safe(self, actions: ActionSet) -> Action:
         for name in (self.default, "margin"):
             if Action(name) in actions:
                 return Action(name)
-        return min(actions, key=lambda a: (a.stop, a.multiplier != 1, *self._rank(a)))
-
-    def _rank(self, action: Action) -> tuple[int, str, float]:
-        """An order of actions that does not depend on how they are listed: of equals, the policy takes the first."""
-        pair = (action.strategy, action.multiplier)
-        return (self.pairs.index(pair) if pair in self.pairs else len(self.pairs), *pair)
-
-    def _best(self, actions: ActionSet, utility: np.ndarray, default: int) -> int:
-        ties = np.flatnonzero(utility == utility.max()).tolist()
-        return default if default in ties else min(ties, key=lambda k: self._rank(actions[k]))
+        place, last = self._place, len(self.actions)
+        return min(actions, key=lambda a: (a.stop, a != Action(a.strategy), place.get(str(a), last), str(a)))
 
     def _foreign(self, state: np.ndarray) -> float:
         """Share of the known state features that lie outside of the training range; 1 where nothing is known."""
         low, high = self.low[: len(state)], self.high[: len(state)]
         known = np.isfinite(state)
-        if not known.any():
+        if not known[_SHOWN].any():
             return 1.0
-        with np.errstate(over="ignore"):
-            slack = 0.1 * (high - low) + 1e-9
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Ranges are learnt from single precision: a series that was always the same must not miss its own value.
+            slack = 0.1 * (high - low) + 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-9
             outside = known & ((state < low - slack) | (state > high + slack) | ~np.isfinite(low))
         return float(outside.sum() / known.sum())
 
+    def predicted(self, x: np.ndarray) -> np.ndarray:
+        """Mean prediction f8[n] of the members for rows of features f8[n,F], in units of ``scale``."""
+        return self._predict(x, "advantage")[0][0]
+
+    def _predict(self, x: np.ndarray, *heads: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Mean and standard deviation f8[A] of the members of each head, all walked together."""
+        if heads not in self._walked:
+            members = [trees if len(trees.root) else constant(0.0) for head in heads for trees in self.heads[head]]
+            starts = np.cumsum([0, *(len(trees.root) for trees in members[:-1])])
+            ends = np.cumsum([len(self.heads[head]) for head in heads])[:-1]
+            self._walked[heads] = joined(members), starts, ends
+        trees, starts, ends = self._walked[heads]
+        votes = np.add.reduceat(trees.leaves(x), starts, axis=1)
+        return [(own.mean(1), own.std(1)) for own in np.split(votes, ends, axis=1)]
+
+    @cached_property
+    def _walked(self) -> dict[tuple[str, ...], tuple[Trees, np.ndarray, np.ndarray]]:
+        return {}
+
+    @cached_property
+    def _known(self) -> tuple[Action, ...]:
+        return tuple(read_action(text) for text in self.actions)
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {text: k for k, text in enumerate(self.actions)}
+
+    # -------------------------------------------------------------- keeping
+
     def card(self) -> str:
         """The model card as text: what it learnt from, what was measured, when it falls back."""
-        lines = [f"policy {self.spelling}"]
-        for key, value in self.facts.items():
-            if isinstance(value, dict) and any(isinstance(item, str) and len(item) > 20 for item in value.values()):
-                lines += [f"  {key}:", *(f"    {name}: {item}" for name, item in value.items())]
-            elif isinstance(value, dict):
-                lines.append(f"  {key}: " + ", ".join(f"{name} {item}" for name, item in value.items()))
-            else:
-                lines.append(f"  {key}: {value}")
-        gate = (
-            "never deviates from the default"
-            if np.isinf(self.gate)
-            else f"{self.gate:g} standard deviations of the members"
-        )
-        lines += [
-            f"  default action: {self.default}",
-            f"  actions: {', '.join(str(Action(arm, m)) for arm, m in self.pairs)}",
-            f"  gate: {gate}",
-            "  prices: " + ", ".join(f"{name} {price:g}" for name, price in asdict(self.prices).items()),
-            f"  falls back to the default where over {FOREIGN_SHARE:.0%} of the state is outside of the "
-            "training range, "
-            "and to margin where the default cannot run",
-        ]
-        return "\n".join(lines)
+        from metaal.policies.learnedcard import card
 
-    def save(self, path: str | Path) -> None:
+        return card(self)
+
+    def save(self, path: Any) -> None:
         """Write the policy to a file (data only, no pickle)."""
-        arrays: dict[str, np.ndarray] = {"low": self.low, "high": self.high}
-        ensembles = [*self.members, *([self.seconds] if self.seconds is not None else [])]
-        for number, trees in enumerate(ensembles):
-            arrays |= {f"{number}.{name}": array for name, array in trees.arrays().items()}
-        head = {
-            "kind": "learned",
-            "members": len(self.members),
-            "seconds": self.seconds is not None,
-            "scale": self.scale,
-            "gate": None if np.isinf(self.gate) else self.gate,
-            "pairs": [[arm, multiplier] for arm, multiplier in self.pairs],
-            "default": self.default,
-            "prices": asdict(self.prices),
-            "facts": self.facts,
-            "features": list(action_names()),
-        }
-        write_policy_file(path, head, arrays)
+        from metaal.policies.learnedfile import save
+
+        save(self, path)
 
 
-def load(path: str | Path) -> Learned:
-    """Read a policy that ``save`` wrote.
-
-    Raises
-    ------
-    PolicyFileError
-        The file is missing, damaged, foreign, or made for other features than this version computes.
-    """
-    head, arrays, checksum = read_policy_file(path)
-    try:
-        return _build(head, arrays, f"{Path(path)}", checksum)
-    except PolicyFileError as error:
-        raise PolicyFileError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise PolicyFileError(f"{path}: the head of the file does not fit ({error!r}); checksum {checksum}") from error
-
-
-def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, checksum: str) -> Learned:
-    if head["kind"] != "learned" or head["features"] != list(action_names()):
-        raise PolicyFileError("made for other features than this version of metaal computes; fit it again")
-    count = int(head["members"])
-    if not 0 <= count <= 1000:
-        raise PolicyFileError(f"{count} members")
-    names = tuple(Trees.__dataclass_fields__)
-    ensembles = [
-        Trees(**{name: arrays[f"{number}.{name}"] for name in names}) for number in range(count + bool(head["seconds"]))
-    ]
-    width = len(action_names())
-    if any(trees.feature.max(initial=-1) >= width for trees in ensembles):
-        raise PolicyFileError(f"a tree reads a feature past the {width} that exist")
-    if sum(len(trees.root) for trees in ensembles) > MOST_TREES or len(head["pairs"]) > MOST_PAIRS:
-        raise PolicyFileError(f"more than {MOST_TREES} trees or {MOST_PAIRS} actions; a decision would take too long")
-    for edge in (arrays["low"], arrays["high"]):
-        if edge.dtype != np.float64 or len(edge) != width or np.isinf(edge).any():
-            raise PolicyFileError(f"the training range does not have {width} numbers")
-    gate, scale = float("inf") if head["gate"] is None else float(head["gate"]), float(head["scale"])
-    if not gate >= 0 or not np.isfinite(scale) or scale <= 0:
-        raise PolicyFileError(f"gate {gate} or scale {scale} is not a number that makes sense")
-    return Learned(
-        members=tuple(ensembles[:count]),
-        seconds=ensembles[count] if head["seconds"] else None,
-        low=arrays["low"],
-        high=arrays["high"],
-        scale=scale,
-        gate=gate,
-        pairs=tuple((check_arms([arm])[0], check_multipliers([multiplier])[0]) for arm, multiplier in head["pairs"]),
-        default=check_arms([head["default"]])[0],
-        prices=Prices(**head["prices"]),
-        facts=dict(head["facts"]),
-        spelling=spelling,
-        checksum=checksum,
-    )
-
-
-def load_shipped() -> Learned:
-    """The learned policy that ships with the package; its card says what it was trained on."""
-    with resources.as_file(resources.files("metaal.policies") / "learned.metaal") as path:
-        return replace(load(path), spelling="learned", checksum="")
+def first_features(state: np.ndarray, place: int, action: Action) -> np.ndarray:
+    """Features f8[S + 5] of the first stage: the state, the action's number in the policy, how it is carried out."""
+    how = [float(place), np.log2(action.multiplier), np.log2(action.share)]
+    return np.concatenate([state, how, [action.refit == "warm", action.refit == "skip"]])
 
 
 def untrained(default: str, prices: Prices, facts: dict[str, Any]) -> Learned:
     """A policy without a model: always the default."""
-    width = len(action_names())
-    nothing = np.full(width, np.nan)
-    return Learned((), None, nothing, nothing, 1.0, float("inf"), ((default, 1.0),), default, prices, facts)
-
-
-__all__ = ["PROPOSAL", "Learned", "load", "load_shipped", "untrained"]
+    nothing = np.full(len(action_names()), np.nan)
+    return Learned({}, nothing, nothing, 1.0, float("inf"), (default,), default, prices, facts=facts)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 from metaal.actions import Policy
 from metaal.errors import PolicyError
 from metaal.policies.arms import check_arm
 from metaal.policies.fixed import Fixed
-from metaal.policies.learned import load, load_shipped
+from metaal.policies.learnedfile import load, load_shipped
 from metaal.policies.schedule import Schedule, Stage
 from metaal.policies.uniform import Uniform
 from strategy_zoo import Strategy, UnknownStrategyError, ZooError, get
@@ -35,6 +35,31 @@ def _exploring(*arms: str, **options: Any) -> Policy:
     return Exploring(arms or ARMS, **options)
 
 
+def _tcm(*arguments: Any, **options: Any) -> Policy:
+    """The policy that counts loops where one of its own parameters is named; else the strategy, which counts labels."""
+    if {"coverage", "loops", "then"} & options.keys() or any(isinstance(argument, str) for argument in arguments):
+        return _rival("tcm", "Tcm")(*arguments, **options)
+    return Fixed(check_arm(type(get("tcm"))(*arguments, **options)))
+
+
+def _rival(module: str, name: str) -> Callable[..., Policy]:
+    """The class of a policy, imported when it is first read."""
+
+    def make(*arguments: Any, **options: Any) -> Policy:
+        return getattr(import_module(f"metaal.policies.{module}"), name)(*arguments, **options)
+
+    return make
+
+
+def _over(module: str, name: str) -> Callable[..., Policy]:
+    """The same for a policy over any number of arms, which its text names one by one."""
+
+    def make(*arms: str, **options: Any) -> Policy:
+        return _rival(module, name)(arms, **options)
+
+    return make
+
+
 _FACTORIES: dict[str, Callable[..., Policy]] = {
     "default": Schedule,
     "exploring": _exploring,
@@ -42,6 +67,13 @@ _FACTORIES: dict[str, Callable[..., Policy]] = {
     "learned": load_shipped,
     "uniform": _uniform,
     "schedule": _schedule,
+    "tcm": _tcm,
+    "borda": _over("borda", "Borda"),
+    "exp4p": _over("exp4p", "Exp4p"),
+    "thompson": _over("thompson", "Thompson"),
+    "select_al": _rival("select_al", "SelectAl"),
+    "growing": _rival("growing", "Growing"),
+    "stopping": _rival("stopping", "Stopping"),
 }
 
 
@@ -52,8 +84,9 @@ def read_policy(policy: Policy | Strategy | Rule | str) -> Policy:
     ----------
     policy : Policy or str
         ``"default"`` (the best that was measured so far: the hand schedule), ``"learned"`` (the shipped learned
-        policy), the spelling of a strategy (then it is fixed), ``"uniform"`` or ``"schedule"``, plain or with literal
-        arguments, or the path of a ``.metaal`` file; also a strategy or a function ``f(view, n, rng) -> rows``.
+        policy), the spelling of a strategy (then it is fixed), the name of a policy such as ``"uniform"`` or
+        ``"schedule"``, plain or with literal arguments (docs/policies.md has all of them), or the path of a
+        ``.metaal`` file; also a strategy or a function ``f(view, n, rng) -> rows``.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from metaal.actions import Action, ActionSet, Decision, certain
 from metaal.errors import PolicyError, UnavailableError
 from metaal.policies.arms import check_arm, check_multipliers
+from strategy_zoo import get
 
 if TYPE_CHECKING:
     from metaal.history import History
@@ -17,10 +18,20 @@ Stage = tuple[str, int] | tuple[str, int, float]
 HAND_SCHEDULE: tuple[Stage, ...] = (("typiclust", 2), ("cluster_margin", 8), ("margin", 0))
 """Coverage while the model knows nothing, then uncertainty with diversity, then uncertainty alone."""
 
+HAND_REGRESSION = ("improved_greedy", "greedy_y")
+"""The hand schedule of a regression, the first that the outputs allow: iGS takes rows far from what is known in the
+features and in the predictions at once; GSy, where no embedding is shown, in the predictions alone. Both are of Wu, Lin
+and Huang 2019, Active Learning for Regression Using Greedy Sampling. Margins need probabilities; typiclust could run,
+but does not look at what the model says."""
+
 
 @dataclass(frozen=True)
 class Schedule:
     """Follow stages of (strategy, loops) or (strategy, loops, batch multiplier); the last one has no end.
+
+    The hand schedule, ``Schedule()``, is for classes. Where predictions are shown and no probabilities, which is what a
+    regression looks like, it takes the first of `HAND_REGRESSION` that the outputs allow, from the first loop on.
+    Stages of one's own stay what they are: for a regression, write ``Schedule((("improved_greedy", 0),))``.
 
     Parameters
     ----------
@@ -40,6 +51,11 @@ class Schedule:
     'schedule'
     >>> Schedule((("random", 1), ("margin", 0))).spelling
     "schedule(('random', 1), ('margin', 0))"
+
+    References
+    ----------
+    Hacohen, Dekel and Weinshall 2022, Active Learning on a Budget (typiclust first, uncertainty later). Citovsky et al.
+    2021, Batch Active Learning at Scale (cluster_margin). Wu, Lin and Huang 2019 (the regression's rule).
     """
 
     stages: tuple[Stage, ...] = HAND_SCHEDULE
@@ -53,8 +69,8 @@ class Schedule:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The strategies of all stages, each once."""
-        return tuple(dict.fromkeys(stage[0] for stage in self.stages))
+        """The strategies of all stages, each once; then those that the hand schedule has for a regression."""
+        return tuple(dict.fromkeys((*(stage[0] for stage in self.stages), *self._regression)))
 
     @property
     def multipliers(self) -> tuple[float, ...]:
@@ -67,7 +83,11 @@ class Schedule:
         return "schedule" if self.stages == HAND_SCHEDULE else f"schedule({', '.join(map(repr, self.stages))})"
 
     def decide(self, history: History, actions: ActionSet) -> Decision:
-        """Take the action of the stage that this loop belongs to."""
+        """Take the action of the stage that this loop belongs to, or the regression's."""
+        arm = self._of_regression(actions)
+        if arm is not None:
+            why = f"{arm}: predictions are shown and no probabilities, so this is a regression"
+            return certain(actions, actions.index(Action(arm)), why)
         loop, end, place = len(history) - 1, 0, 0
         for place, stage in enumerate(self.stages):  # noqa: B007 - the stage that is reached is what we want
             end += stage[1]
@@ -81,6 +101,16 @@ class Schedule:
                     why += f" ({wanted} is not possible: {actions.unavailable.get(wanted.strategy, 'not offered')})"
                 return certain(actions, actions.index(_action(stage)), why)
         raise UnavailableError(f"no stage from {wanted} on is possible: {actions.reasons()}")
+
+    @property
+    def _regression(self) -> tuple[str, ...]:
+        return HAND_REGRESSION if self.stages == HAND_SCHEDULE else ()
+
+    def _of_regression(self, actions: ActionSet) -> str | None:
+        """The strategy for a regression; None where some stage has the probabilities it needs, or nothing is shown."""
+        if any(_action(stage) in actions for stage in self.stages if "proba" in get(stage[0]).needs):
+            return None
+        return next((arm for arm in self._regression if Action(arm) in actions), None)
 
 
 def _action(stage: Stage) -> Action:

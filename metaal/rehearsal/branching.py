@@ -7,6 +7,7 @@ the same rows are played once, and recorded for each action that makes them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from metaal.policies.arms import check_arm
 from metaal.randomness import generator
 from metaal.rehearsal.exploring import Exploring
 from metaal.rehearsal.following import Step, follow, guide_scores
+from metaal.rehearsal.keeping import check_keeps_branches
 from metaal.rehearsal.playing import layout_of, one_thread
 from metaal.rehearsal.rebuilding import State, rebuild
 from metadata_store import Record, Store
@@ -39,11 +41,14 @@ class Branches:
     strategies : tuple of str
         Spellings; the default is put in front where it is missing.
     multipliers : tuple of float
-        Batch multipliers; the actions are the product of both.
+        Batch multipliers; the product of both are actions.
+    further : tuple of str
+        Actions beside that product, such as ``"margin ×8"``, ``"margin, share 0.25"`` or ``"margin, skip"``.
     states : int
         Loops of a run at which every action is tried, ≥ 0; 0 makes none.
     horizon : int
-        Batches labelled in each branch, ≥ 1: the action's own, then the default's.
+        Batches labelled in each branch, ≥ 1: the action's own, then the default's. The plain default's own branch goes
+        on until it has as many labels as the largest batch and what follows it, so that all can be compared.
     default : str
         Strategy of the later batches, and of the action that advantages are measured against.
 
@@ -58,11 +63,13 @@ class Branches:
     states: int = 4
     horizon: int = 3
     default: str = DEFAULT_ARM
+    further: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "default", check_arm(self.default))
-        checked = Exploring(tuple(self.strategies), tuple(self.multipliers), self.default)
+        checked = Exploring(tuple(self.strategies), tuple(self.multipliers), self.default, further=tuple(self.further))
         object.__setattr__(self, "strategies", checked.arms)
+        object.__setattr__(self, "further", checked.further)
         object.__setattr__(self, "multipliers", checked.multipliers)
         check_count(self.horizon, name="horizon", meaning="batches labelled in a branch")
         if self.states != 0:
@@ -71,7 +78,12 @@ class Branches:
     @property
     def actions(self) -> tuple[Action, ...]:
         """Every action, the plain default first; a branch's index is its place here."""
-        return tuple(Action(arm, multiplier) for arm in self.strategies for multiplier in self.multipliers)
+        return Exploring(self.strategies, self.multipliers, self.default, further=self.further).actions
+
+    @property
+    def reach(self) -> int:
+        """Batches of the plain default's own branch: as many labels as the largest action and what follows it."""
+        return math.ceil(max(action.multiplier for action in self.actions)) + self.horizon - 1
 
 
 def branch(task: Task, store: Store, run: str, plan: Branches, arms: Sequence[str] | None = None) -> int:
@@ -101,6 +113,7 @@ def branch(task: Task, store: Store, run: str, plan: Branches, arms: Sequence[st
     MismatchError
         The run has branches of another plan.
     """
+    check_keeps_branches(store)
     records = store.records(run)
     if not any(record.event == "end" for record in records):
         raise TaskError(f"run {run!r} has not ended, so its states cannot be chosen; play it to its end first")
@@ -137,21 +150,27 @@ def chosen(records: Sequence[Record], plan: Branches) -> list[int]:
 
 def branch_state(state: State, plan: Branches) -> list[Record]:
     """One record for each action that is possible in the state; nothing is written."""
-    actions = [(k, action) for k, action in enumerate(plan.actions) if state.possible(action.strategy)]
+    actions = [(k, action) for k, action in enumerate(plan.actions) if state.possible(action.strategy, action.refit)]
     before = guide_scores(state.layout, state.fitted)
     logged = dict(zip(state.ask.arrays["actions"].tolist(), state.ask.arrays["actions.probability"], strict=True))
-    played: dict[bytes, tuple[int, list[Step]]] = {}
+    played: dict[tuple[bytes, float, str, int], tuple[int, list[Step]]] = {}
     made = []
     for index, action in actions:
         rows, select = state.propose(action.strategy, max(1, round(state.n * action.multiplier)))
-        key = np.sort(rows).tobytes()
+        horizon = plan.reach if action == Action(plan.default) else plan.horizon
+        key = np.sort(rows).tobytes(), action.share, action.refit, horizon
         if key not in played:
-            played[key] = index, follow(state, rows, horizon=plan.horizon, default=plan.default)
+            steps = follow(state, rows, horizon=horizon, default=plan.default, share=action.share, how=action.refit)
+            played[key] = index, steps
+            # Who asks for the default's rows has the beginning of its branch.
+            played.setdefault((*key[:3], plan.horizon), (index, steps[: plan.horizon]))
         origin, steps = played[key]
         values: dict[str, str | float | int | bool] = {
             "branch.action": str(action),
             "branch.strategy": action.strategy,
             "branch.multiplier": action.multiplier,
+            "branch.share": action.share,
+            "branch.refit": action.refit,
             "branch.propensity": float(logged.get(str(action), 0.0)),
             "branch.taken": str(state.ask.values["action.name"]) == str(action),
             "branch.count": len(actions),
@@ -162,6 +181,7 @@ def branch_state(state: State, plan: Branches) -> list[Record]:
             "branch.fit.seconds": steps[0].fit,
             "branch.score.seconds": steps[0].score,
             "branch.select.seconds": select,
+            "branch.scored": steps[0].scored,
             "branch.h0.labels": len(state.seen),
             **{f"branch.h0.{name}": value for name, value in before.items()},
         }

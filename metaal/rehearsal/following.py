@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metaal.randomness import generator
+from metaal.rehearsal.refitting import refit
 from metaal.rehearsal.scoring import brier, scores
 from metaal.rehearsal.showing import shown, wanted
+from metaal.sampling import sample_rows
 from metaal.shown import make_view
 from strategy_zoo import get, propose
 
 if TYPE_CHECKING:
+    from metaal.actions import Refit
     from metaal.rehearsal.layout import Layout
     from metaal.rehearsal.rebuilding import State
 
@@ -32,12 +35,15 @@ class Step:
         On the guide split.
     fit, score : float
         Seconds of training it, and of computing its outputs of the pool (NaN where nothing asked for them).
+    scored : int
+        Pool rows that outputs were computed for.
     """
 
     labels: int
     scores: dict[str, float]
     fit: float
     score: float
+    scored: int = 0
 
 
 def guide_scores(layout: Layout, fitted: Any) -> dict[str, float]:
@@ -49,7 +55,9 @@ def guide_scores(layout: Layout, fitted: Any) -> dict[str, float]:
     return found
 
 
-def follow(state: State, rows: np.ndarray, *, horizon: int, default: str) -> list[Step]:
+def follow(
+    state: State, rows: np.ndarray, *, horizon: int, default: str, share: float = 1.0, how: Refit = "full"
+) -> list[Step]:
     """Label ``rows`` in a copy of the state, refit, and go on under ``default`` until ``horizon`` batches are labelled.
 
     Every random number is the one that the run itself would have used, had it done this: the learner's seed goes with
@@ -67,6 +75,10 @@ def follow(state: State, rows: np.ndarray, *, horizon: int, default: str) -> lis
         Batches labelled in all, ≥ 1.
     default : str
         Strategy that chooses all batches but the first.
+    share : float
+        Share of the pool that is scored for the second batch.
+    how : str
+        Training on the first batch: ``"full"``, ``"warm"`` or ``"skip"``.
 
     Returns
     -------
@@ -78,20 +90,24 @@ def follow(state: State, rows: np.ndarray, *, horizon: int, default: str) -> lis
     seen, y_seen, steps = state.seen, state.y_seen, list[Step]()
     unlabelled = np.ones(len(layout.pool_y), dtype=bool)
     unlabelled[seen] = False
+    fitted, reference = state.fitted, state.turn.arrays["reference.ids"]
     while True:
         y_seen = np.concatenate([y_seen, layout.oracle.tell(rows, told)])
         seen, told = np.concatenate([seen, rows]), told + len(rows)
         unlabelled[rows] = False
         started = time.perf_counter()
-        fitted = task.fit(layout.pool_x[seen], y_seen, layout)
+        fitted = refit(task, layout, seen, y_seen, "full" if steps else how, fitted)
         fit = time.perf_counter() - started
         step = Step(len(seen), guide_scores(layout, fitted), fit, float("nan"))
         pool = np.flatnonzero(unlabelled)
         if len(steps) + 1 == horizon or not len(pool):
             return [*steps, *[step] * (horizon - len(steps))]
+        if not steps:
+            rng = generator(turn.seed, turn.stream, state.loop + 1, "sample")
+            pool = pool[sample_rows(pool, share, reference, rng)]
         started = time.perf_counter()
         outputs = shown(task, layout, fitted, seen, y_seen, pool, extra)
-        steps.append(Step(step.labels, step.scores, fit, time.perf_counter() - started))
+        steps.append(Step(step.labels, step.scores, fit, time.perf_counter() - started, len(pool)))
         view = make_view(pool, {name: value for name, value in outputs.items() if name != "ids"})
         loop = state.loop + len(steps)
         rng = generator(turn.seed, turn.stream, loop, f"strategy:{default}")
@@ -99,7 +115,7 @@ def follow(state: State, rows: np.ndarray, *, horizon: int, default: str) -> lis
         rows = pool[propose(get(default), view, min(count, len(pool)), rng).rows]
 
 
-def mean_gain(labels: Sequence[float], curve: Sequence[float], end: float) -> float:
+def mean_gain(labels: Sequence[float] | np.ndarray, curve: Sequence[float] | np.ndarray, end: float) -> float:
     """Mean of a curve between the first label count and ``end``, by linear interpolation, less its first value.
 
     Examples

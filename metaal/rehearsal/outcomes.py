@@ -38,12 +38,13 @@ def read_branches(store: Store, *, runs: Iterable[str] | None = None) -> pandas.
         - ``run``, ``loop``, ``index``; ``action``, ``strategy``, ``multiplier``; ``propensity`` of the action under the
           policy that played the run, ``taken`` (whether it did this); ``count`` of the state's branches, ``played``
           (index of the branch whose playing this is: another one than its own where both ask for the same rows);
+        - ``share`` of the pool that is scored next and ``scored``, those rows; ``refit``, the training after the batch;
         - ``labels`` of the batch, ``fit.seconds``, ``score.seconds``, ``select.seconds``, ``horizon``, ``default``;
         - ``h0.labels``, ``h0.accuracy``, … at the state, ``h1.…`` after the action's batch, ``h2.…``, … after each of
           the default's batches that follow;
-        - ``advantage.h1.accuracy``, …: score less that of the plain default's branch after the same number of batches
-          (its negative for losses: more is better), and ``advantage.accuracy``, …: the same for the mean of the curve
-          over the labels that both branches have; use this one where multipliers differ.
+        - ``advantage.h1.accuracy``, …: score less what the plain default's branch has at the same number of labels, by
+          linear interpolation (its negative for losses: more is better), and ``advantage.accuracy``, …: the same for
+          the mean of the curve over the labels of the whole branch. NaN where the default's branch ends before.
 
     Raises
     ------
@@ -87,24 +88,32 @@ def _advantages(table: pandas.DataFrame) -> pandas.DataFrame:
     scores = [name.removeprefix("h0.") for name in columns if name.startswith("h0.") and name != "h0.labels"]
     steps = sorted(int(name[1:].split(".")[0]) for name in columns if re.fullmatch(r"h\d+\.labels", name))
     labels = table[[f"h{h}.labels" for h in steps]].to_numpy(dtype=np.float64)
-    usual = ((table["strategy"] == table["default"]) & (table["multiplier"] == 1.0)).to_numpy()
+    usual = (table["action"] == table["default"]).to_numpy()
     state = table.groupby(["run", "loop"], sort=False).ngroup().to_numpy()
     base = np.full(int(state.max()) + 1, -1)
     base[state[usual]] = np.flatnonzero(usual)
-    rows, at = np.arange(len(table)), base[state]
+    at, horizon = base[state], table["horizon"].to_numpy()
     out: dict[str, np.ndarray] = {}
     for score in scores:
         sign = -1.0 if score in LOWER_IS_BETTER else 1.0
-        curve = table[[f"h{h}.{score}" for h in steps]].to_numpy(dtype=np.float64)
-        for h in steps[1:]:
-            out[f"advantage.h{h}.{score}"] = np.where(at < 0, np.nan, sign * (curve[:, h] - curve[at, h]))
-        lead = np.full(len(table), np.nan)
-        for k in rows[at >= 0]:
-            good = np.isfinite(labels[k]) & np.isfinite(curve[k])
-            other = np.isfinite(labels[at[k]]) & np.isfinite(curve[at[k]])
-            if good.sum() > 1 and other.sum() > 1:
-                end = min(labels[k][good][-1], labels[at[k]][other][-1])
-                mine = mean_gain(labels[k][good], curve[k][good], end)
-                lead[k] = sign * (mine - mean_gain(labels[at[k]][other], curve[at[k]][other], end))
-        out[f"advantage.{score}"] = lead
+        # The default's own branches reach further than others', and further in one kind of task than in the other.
+        curve = table.reindex(columns=[f"h{h}.{score}" for h in steps]).to_numpy(dtype=np.float64)
+        found = np.full((len(table), int(horizon.max()) + 1), np.nan)
+        for k in np.flatnonzero(at >= 0).tolist():
+            found[k, : horizon[k] + 1] = sign * _lead(labels, curve, k, int(at[k]), int(horizon[k]))
+        for h in range(1, found.shape[1]):
+            out[f"advantage.h{h}.{score}"] = found[:, h]
+        out[f"advantage.{score}"] = found[:, 0]
     return pd.DataFrame(out, index=table.index)
+
+
+def _lead(labels: np.ndarray, curve: np.ndarray, row: int, base: int, horizon: int) -> np.ndarray:
+    """Lead of one branch over the default's at the same labels: of the mean over the branch, then after each batch."""
+    other = np.isfinite(labels[base]) & np.isfinite(curve[base])
+    x, y = labels[row, : horizon + 1], curve[row, : horizon + 1]
+    at, level = labels[base][other], curve[base][other]
+    if not np.isfinite(x).all() or not np.isfinite(y).all() or len(at) < 2:
+        return np.full(horizon + 1, np.nan)
+    leads = np.where(x <= at[-1], y - np.interp(x, at, level), np.nan)
+    mean = np.nan if x[-1] > at[-1] else mean_gain(x, y, x[-1]) - mean_gain(at, level, x[-1])
+    return np.concatenate([[mean], leads[1:]])

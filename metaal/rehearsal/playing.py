@@ -17,6 +17,7 @@ from metaal.policies import read_policy
 from metaal.rehearsal.dataset import Dataset
 from metaal.rehearsal.layout import Layout
 from metaal.rehearsal.learners import Fitted
+from metaal.rehearsal.refitting import refit, refitted, trained
 from metaal.rehearsal.scoring import MAIN, METRICS, scores
 from metaal.rehearsal.showing import shown, wanted
 from metaal.rehearsal.task import Task
@@ -185,21 +186,26 @@ def _loop(run: Run, task: Task, layout: Layout, budget: int, *, full: bool) -> N
     unlabelled = np.ones(len(layout.pool_y), dtype=bool)
     unlabelled[seen] = False
     loop = len(run.history)
+    steps = trained(run.history, len(layout.initial), len(told))
+    fitted = None if steps[-1][1] == "full" else refitted(task, layout, seen, y_seen, steps[:-1])
+    how = steps[-1][1]
     while True:
         started = time.perf_counter()
-        fitted = task.fit(layout.pool_x[seen], y_seen, layout)
+        # The last model of a run is what its user goes away with: it is trained on all labels.
+        how = "full" if len(run.labels) >= budget or run.stopped else how
+        fitted = refit(task, layout, seen, y_seen, how, fitted)
         fit_ended = time.perf_counter()
         pool = np.flatnonzero(unlabelled)
-        outputs = shown(task, layout, fitted, seen, y_seen, pool, extra) if len(pool) else {}
+        scored = pool[run.sample(pool)] if len(pool) and run.pending is None else pool
+        outputs = shown(task, layout, fitted, seen, y_seen, scored, extra) if len(pool) else {}
         seconds = {"fit": fit_ended - started, "score": time.perf_counter() - fit_ended}
-        guide = scores(layout.kind, layout.guide_y, fitted.output(layout.guide_x))
-        score = {"value": guide[MAIN[layout.kind]], **{key: guide[key] for key in METRICS[layout.kind][1:]}}
+        score = _guided(layout, fitted)
         pending = run.pending
         if pending is None:
             run.report(_examined(layout, fitted))
             if not len(pool) or len(run.labels) >= budget:
                 break
-            pending = run.ask(layout.schedule.batch(loop, len(seen)), **outputs)
+            pending = run.ask(layout.schedule.batch(loop, len(seen)), unscored=len(pool) - len(scored), **outputs)
             loop += 1
             if not len(pending):
                 break
@@ -208,9 +214,23 @@ def _loop(run: Run, task: Task, layout: Layout, budget: int, *, full: bool) -> N
         run.tell(labels, seconds=seconds, score=score)
         seen, y_seen = np.concatenate([seen, rows]), np.concatenate([y_seen, labels])
         unlabelled[rows] = False
+        how = pending.refit
     if full:
         run.report({f"full_{key}": value for key, value in _full_scores(task, task.dataset).items()})
+    if how != "full":  # the policy stopped before the model was trained on the last labels
+        started = time.perf_counter()
+        fitted = refit(task, layout, seen, y_seen)
+        seconds = {"fit": time.perf_counter() - started, "score": 0.0}
+        score = _guided(layout, fitted)
     run.end(seconds=seconds, score=score)
+    if run.stopped:  # the end has a loop of its own, and the model that the run leaves behind belongs to it
+        run.report(_examined(layout, fitted))
+
+
+def _guided(layout: Layout, fitted: Fitted) -> dict[str, float]:
+    """What a run is told of a model: its scores on the guide split."""
+    found = scores(layout.kind, layout.guide_y, fitted.output(layout.guide_x))
+    return {"value": found[MAIN[layout.kind]], **{key: found[key] for key in METRICS[layout.kind][1:]}}
 
 
 def _examined(layout: Layout, fitted: Fitted) -> dict[str, float]:

@@ -17,7 +17,9 @@ from metaal.errors import TaskError
 from metaal.features import proposal_features
 from metaal.randomness import generator
 from metaal.rehearsal.playing import layout_of
+from metaal.rehearsal.refitting import refitted, trained
 from metaal.rehearsal.showing import shown, wanted
+from metaal.sampling import sample_next
 from metaal.shown import digest_of, make_view
 from metaal.state import RunState
 from metaal.turn import Turn
@@ -51,6 +53,8 @@ class State:
         What the strategies see.
     turn : Turn
         The ask in the making, with its sketch of the pool.
+    unscored : int
+        Further rows without a label that the model was not asked about.
     """
 
     task: Task
@@ -63,6 +67,7 @@ class State:
     fitted: Any
     view: View
     turn: Turn
+    unscored: int = 0
     _proposed: dict[tuple[str, int], tuple[np.ndarray, float]] = field(default_factory=dict)
     _features: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -71,9 +76,9 @@ class State:
         """Number of the loop, from 0."""
         return self.ask.loop
 
-    def possible(self, spelling: str) -> bool:
-        """Whether a strategy can run on what is shown here."""
-        return unmet(get(spelling), self.view) is None
+    def possible(self, spelling: str, refit: str = "full") -> bool:
+        """Whether a strategy can run on what is shown here, and the learner can be trained so."""
+        return unmet(get(spelling), self.view) is None and (refit != "warm" or self.task.warms)
 
     def propose(self, spelling: str, count: int) -> tuple[np.ndarray, float]:
         """Pool rows i8[n] that a strategy asks for, best first, and the seconds that it took; computed once.
@@ -139,9 +144,12 @@ def _state(task: Task, layout: Layout, ask: Record, folded: RunState, extra: Col
     seen = np.concatenate([initial, known])
     told = np.array(list(folded.labels.values()), dtype=layout.pool_y.dtype)
     y_seen = np.concatenate([layout.initial_y, told])
-    pool = np.setdiff1d(np.arange(len(layout.pool_y)), seen)
+    left = np.setdiff1d(np.arange(len(layout.pool_y)), seen)
+    seed, stream = int(begin["run.seed"]), str(begin["run.stream"])
+    pool = left[sample_next(folded, left, seed=seed, stream=stream)]
     n = layout.schedule.batch(ask.loop, len(seen))
-    fitted = task.fit(layout.pool_x[seen], y_seen, layout)
+    history = folded.history()
+    fitted = refitted(task, layout, seen, y_seen, trained(history, len(initial), len(known)))
     outputs = shown(task, layout, fitted, seen, y_seen, pool, extra)
     view = make_view(pool, {name: value for name, value in outputs.items() if name != "ids"})
     digest, logged = digest_of(n, pool, view), ask.values.get("state.digest")
@@ -153,14 +161,15 @@ def _state(task: Task, layout: Layout, ask: Record, folded: RunState, extra: Col
         )
     turn = Turn(
         state=folded,
-        seed=int(begin["run.seed"]),
-        stream=str(begin["run.stream"]),
+        seed=seed,
+        stream=stream,
         default=str(begin["run.default"]),
         budget=None,
         n=n,
         view=view,
         ids=pool,
         scored=len(pool),
+        unscored=len(left) - len(pool),
     )
     turn.observe()
-    return State(task, layout, ask, seen, y_seen, pool, n, fitted, view, turn)
+    return State(task, layout, ask, seen, y_seen, pool, n, fitted, view, turn, len(left) - len(pool))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaal.errors import EvaluationError, InputError, MismatchError
 from metaal.randomness import generator
-from metaal.rehearsal.backends import workers
 from metaal.rehearsal.branching import branch
+from metaal.rehearsal.keeping import check_keeps_branches
 from metaal.rehearsal.learners import find_learner
 from metaal.rehearsal.playing import play, run_name, shared_store
 from metaal.rehearsal.shards import matching, read_shard, sharded
 from metaal.rehearsal.suitefile import Suite, read_suite
-from metadata_store import DirectoryStore, Lease, LeaseError, MemoryStore, Record, Store, open_store
+from metaal.rehearsal.working import ONE_AT_A_TIME, PATIENCE, Progress, in_parallel, leased, telling
+from metadata_store import DirectoryStore, MemoryStore, Record, Store, open_store
+from metadata_store.privacy import PrivateStore
 
 if TYPE_CHECKING:
     import pandas
@@ -25,13 +27,8 @@ if TYPE_CHECKING:
 
 EVENT = "rehearsed"
 """Last record of a run whose branches are complete."""
-PATIENCE = 120.0
-"""Seconds to wait for a run that another process is playing."""
 POLICY = "exploring"
 """Name of the behaviour policy in the runs' names."""
-
-Progress = Callable[[int, int, str], None]
-"""Called with (tasks done, tasks in all, what was finished)."""
 
 
 def rehearse(
@@ -39,6 +36,7 @@ def rehearse(
     store: str | Path | Store,
     *,
     data: str | Path | None = None,
+    policy: str | None = None,
     shard: str = "1/1",
     only: str = "*",
     jobs: int = -1,
@@ -59,6 +57,9 @@ def rehearse(
         Directory to log to; on a cluster one that every worker can write. A store in memory is used by one process.
     data : str, Path, optional
         Folder with the suite's manifests and files.
+    policy : str, optional
+        Who plays the runs that are branched from, instead of the exploring policy: ``"learned"``, the path of a .metaal
+        file. So a policy learns from the states that it reaches itself. Such runs go into a store of their own.
     shard : str
         ``"i/n"``: only the i-th of n equal parts, for several machines; all shards together are the whole suite.
     only : str
@@ -82,15 +83,19 @@ def rehearse(
         Some tasks failed. The rest was finished first; ``error.result`` is the table, with each message in its row.
     """
     chosen = read_suite(suite)
+    if policy is not None:
+        chosen = replace(chosen, behaviour=policy)
     cells = select(chosen, data=data, shard=shard, only=only)
     place = _place(store)
     rows = []
-    show, close = _progress(progress, len(cells))
+    show, close = telling(progress, "rehearsing", len(cells))
     try:
         found, missing = _found(place, chosen, cells)
         rows += found
         here = not isinstance(place, str)  # a store in memory is this process's alone
-        for row in _work(chosen, missing, place, 1 if here else jobs, "loky" if here else backend, address):
+        calls = [(chosen, cell, place) for cell in missing]
+        where = {"jobs": 1} if here else {"jobs": jobs, "backend": backend, "address": address}
+        for row in in_parallel(rehearse_cell, calls, **where):
             rows.append(row)
             show(len(rows), len(cells), row["task"])
     finally:
@@ -98,7 +103,7 @@ def rehearse(
     return _table(rows, [cell.stream for cell in cells])
 
 
-def _place(store: str | Path | Store) -> str | MemoryStore:
+def _place(store: str | Path | Store) -> str | MemoryStore | PrivateStore:
     """The absolute path of a store, since workers may have another current directory; or the store in memory.
 
     Raises
@@ -106,9 +111,10 @@ def _place(store: str | Path | Store) -> str | MemoryStore:
     InputError
         It is neither.
     """
-    if isinstance(store, MemoryStore):
+    check_keeps_branches(store)
+    if isinstance(store, MemoryStore) or (isinstance(store, PrivateStore) and store.in_memory):
         return store
-    if isinstance(store, DirectoryStore):
+    if isinstance(store, DirectoryStore | PrivateStore):
         return str(Path(store.path).resolve())
     if not isinstance(store, str | Path) or str(store).startswith("memory:"):
         raise InputError(
@@ -134,9 +140,6 @@ def kind_of(task: Task) -> str:
     return find_learner(task.learner_name).kind
 
 
-_ONE_AT_A_TIME = threading.Lock()  # limits of threads are the process's: two tasks in it would lift each other's
-
-
 def rehearse_cell(suite: Suite, task: Task, store: Any) -> dict[str, Any]:
     """Play one task and make its branches; an error stays in the row that is returned.
 
@@ -150,29 +153,14 @@ def rehearse_cell(suite: Suite, task: Task, store: Any) -> dict[str, Any]:
     started = time.perf_counter()
     row = _row(task, "played")
     try:
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             opened = shared_store(store) if isinstance(store, str) else store
-            with _lease(opened, row["run"]):
+            with leased(opened, row["run"], PATIENCE):
                 row["branches"] = _rehearse(suite, task, opened, row["run"])
     except Exception as error:  # kept in the row, and raised at the end by rehearse
         row |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
     row["seconds"] = time.perf_counter() - started
     return row
-
-
-def _lease(store: Store, run: str) -> Lease:
-    """The right to write to a run; a process that has it is waited for a while.
-
-    When a command is killed, its workers finish what they are at: the next command must not fail on these runs.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return store.lease(run)
-        except LeaseError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(min(0.2, PATIENCE))
 
 
 def _rehearse(suite: Suite, task: Task, store: Store, run: str) -> int:
@@ -184,7 +172,9 @@ def _rehearse(suite: Suite, task: Task, store: Store, run: str) -> int:
     return count
 
 
-def _found(store: str | MemoryStore, suite: Suite, cells: Iterable[Task]) -> tuple[list[dict[str, Any]], list[Task]]:
+def _found(
+    store: str | MemoryStore | PrivateStore, suite: Suite, cells: Iterable[Task]
+) -> tuple[list[dict[str, Any]], list[Task]]:
     """Rows of the tasks that the store has whole, and the tasks that are left."""
     opened: Store = open_store(store) if isinstance(store, str) else store
     try:
@@ -225,29 +215,6 @@ def _markers(store: Store) -> dict[str, tuple[int, str]]:
     }
 
 
-def _work(
-    suite: Suite, cells: list[Task], store: Any, jobs: int, backend: str, address: str | None
-) -> Iterable[dict[str, Any]]:
-    """Rows as the tasks are finished, in whatever order."""
-    import joblib
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    if not cells:
-        return
-    with workers(backend, address=address, jobs=jobs) as count:
-        calls = (joblib.delayed(rehearse_cell)(suite, cell, store) for cell in cells)
-        parallel = joblib.Parallel(
-            n_jobs=min(count, len(cells)), return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
-        )
-        try:
-            yield from parallel(calls)
-        except BrokenProcessPool as error:
-            raise EvaluationError(
-                f"a worker process was killed, perhaps for want of memory ({error}); what was logged is kept, and the "
-                "same command goes on from there (fewer --jobs need less memory)"
-            ) from error
-
-
 def _row(task: Task, state: str) -> dict[str, Any]:
     return {
         "task": task.stream,
@@ -278,13 +245,3 @@ def _table(rows: list[Mapping[str, Any]] | list[dict[str, Any]], order: list[str
             table,
         )
     return table
-
-
-def _progress(progress: Progress | bool, total: int) -> tuple[Progress, Callable[[], None]]:
-    if callable(progress):
-        return progress, lambda: None
-    if not progress:
-        return (lambda done, total, what: None), lambda: None
-    from metaal.rehearsal.pacing import pace
-
-    return pace("rehearsing", total)

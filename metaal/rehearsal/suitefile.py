@@ -10,7 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metaal.actions import Policy
 from metaal.errors import TaskError
+from metaal.policies import Learned, read_policy
 from metaal.rehearsal.branching import Branches
 from metaal.rehearsal.exploring import Exploring
 from metaal.rehearsal.grids import Grid, distinct
@@ -36,6 +38,10 @@ class Suite:
         Kind of task → the branches that are made of its runs.
     explore : float
         Probability with which the behaviour policy draws from all actions alike; see `Exploring`.
+    behaviour : str
+        Policy that plays the runs of classes instead of `Exploring`, such as ``"learned"`` or the path of a .metaal
+        file, so that branches are made at the states which it reaches itself (DAgger). A learned policy draws from all
+        actions alike with the probability ``explore``.
     apart : str
         Manifest in the data folder of which no family may be in the suite; empty for none.
     folder : str
@@ -48,6 +54,7 @@ class Suite:
     seeds: tuple[int, ...] = (0,)
     branches: Mapping[str, Branches] = field(default_factory=dict)
     explore: float = 0.5
+    behaviour: str = ""
     apart: str = ""
     folder: str = "."
 
@@ -77,15 +84,19 @@ class Suite:
         """The branches of one kind of task."""
         return self.branches[kind]
 
-    def policy(self, kind: str) -> Exploring:
+    def policy(self, kind: str) -> Policy:
         """The behaviour policy of one kind of task."""
         plan = self.plan(kind)
-        return Exploring(plan.strategies, plan.multipliers, plan.default, self.explore)
+        if self.behaviour and kind == "classification":
+            policy = read_policy(self.behaviour)
+            return policy.exploring(self.explore) if isinstance(policy, Learned) else policy
+        return Exploring(plan.strategies, plan.multipliers, plan.default, self.explore, plan.further)
 
     @property
     def hash(self) -> str:
         """What the suite says, as 16 hexadecimal digits; ``about`` and the place of the file are left out."""
-        said = {name: value for name, value in asdict(self).items() if name not in ("about", "folder")}
+        silent = ("about", "folder") if self.behaviour else ("about", "folder", "behaviour")
+        said = {name: value for name, value in asdict(self).items() if name not in silent}
         text = json.dumps(said, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -56,10 +56,10 @@ def parse_suite(text: str, *, where: str = "suite") -> Suite:
 
 def _branches(table: Any, where: str) -> dict[str, Branches]:
     """The branches by kind of task: what regression does not say is as for classification, but for the strategies."""
-    keys = {"strategies": str, "multipliers": float, "states": int, "horizon": int, "default": str}
+    keys = {"strategies": str, "multipliers": float, "further": str, "states": int, "horizon": int, "default": str}
     said = _checked(table, keys, where, "regression")
     more = _checked(table.get("regression", {}), keys, where.replace("]", ".regression]"))
-    usual = {"strategies": REGRESSION, "default": REGRESSION[0]}
+    usual = {"strategies": REGRESSION, "default": REGRESSION[0], "further": []}
     rest = {name: value for name, value in said.items() if name not in usual}
     plans = {"classification": said, "regression": {**usual, **rest, **more}}
     return {kind: Branches(**_tuples(plan)) for kind, plan in plans.items()}
@@ -132,7 +132,7 @@ def _checked(table: Any, keys: dict[str, type], where: str, more: str = "") -> d
     return out
 
 
-LISTS = {"seeds", "data", "learners", "regimes", "batches", "strategies", "multipliers"} | {
+LISTS = {"seeds", "data", "learners", "regimes", "batches", "strategies", "multipliers", "further"} | {
     field.name for field in fields(Where)
 }
 """Keys whose value is a list."""

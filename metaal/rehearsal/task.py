@@ -173,7 +173,12 @@ class Task:
         states = [key for key in model.get_params() if key.split("__")[-1] == "random_state"]
         return model.set_params(**dict.fromkeys(states, seed)) if states else model
 
-    def fit(self, x: np.ndarray, y: np.ndarray, layout: Layout) -> Fitted:
+    @property
+    def warms(self) -> bool:
+        """Whether the learner can go on from its last fit."""
+        return isinstance(self.learner, str) and find_learner(self.learner).warm is not None
+
+    def fit(self, x: np.ndarray, y: np.ndarray, layout: Layout, last: Fitted | None = None) -> Fitted:
         """Fit a fresh learner to labelled rows.
 
         Parameters
@@ -183,6 +188,8 @@ class Task:
             As the oracle told them.
         layout : Layout
             Of this task.
+        last : Fitted, optional
+            Go on from this model instead (a warm start), where the learner can.
 
         Returns
         -------
@@ -191,7 +198,7 @@ class Task:
         """
         entry = find_learner(self.learner) if isinstance(self.learner, str) else None
         model = self.new_learner(len(y))
-        return fit_learner(model, x, y, kind=layout.kind, classes=layout.classes, entry=entry)
+        return fit_learner(model, x, y, kind=layout.kind, classes=layout.classes, entry=entry, last=last)
 
     def lay_out(self) -> Layout:
         """Split, encode, make the regime's changes, and choose the initial labels.

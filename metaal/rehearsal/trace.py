@@ -16,6 +16,18 @@ EVENTS = ("ask", "tell", "report", "end")
 """Records that a curve is made of; branches and whatever else lies beside a run are not."""
 
 
+KEPT = (
+    "labels.count",
+    "score.value",
+    "action.name",
+    "action.share",
+    "action.refit",
+    "query.count",
+    "cost.rows.scored",
+)
+"""Values of a loop that a trace shows beside scores, decisions and seconds."""
+
+
 @dataclass(frozen=True, eq=False)
 class Trace:
     """What one played run measured.
@@ -61,10 +73,13 @@ def read_trace(store: Store, run: str) -> Trace:
                 full[name.removeprefix("report.full_")] = float(value)
             elif name.startswith("report."):
                 row[name.removeprefix("report.")] = float(value)
-            elif name in ("labels.count", "score.value", "action.name", "decision.reason", "query.count"):
+            elif name in KEPT or name.startswith("decision."):
                 row[name] = value
             elif name.endswith(".seconds"):
                 row[name] = float(value)
+    # An ask that said stop has no model of its own: the end's is the same, trained on the same labels.
+    ended = max(rows, default=0)
+    rows = {k: row for k, row in rows.items() if k == ended or row.get("query.count") != 0}
     curve = pd.DataFrame([rows[k] for k in sorted(rows)]).rename(
         columns={"labels.count": "labels", "score.value": "guide"}
     )

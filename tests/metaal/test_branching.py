@@ -241,14 +241,19 @@ def test_branches_read_back_as_a_table_with_leads_on_the_default() -> None:
         usual = state[state["action"] == "cluster_margin"].iloc[0]
         assert usual["advantage.accuracy"] == usual["advantage.h3.log_loss"] == 0
         for _, row in state.iterrows():
-            assert row["advantage.h1.accuracy"] == row["h1.accuracy"] - usual["h1.accuracy"]
-            assert row["advantage.h3.log_loss"] == usual["h3.log_loss"] - row["h3.log_loss"]
-            end = min(row["h3.labels"], usual["h3.labels"])
-            means = [
-                mean_gain([one[f"h{h}.labels"] for h in range(4)], [one[f"h{h}.brier"] for h in range(4)], end)
-                for one in (row, usual)
-            ]
-            assert row["advantage.brier"] == pytest.approx(means[1] - means[0])
+            # The default's branch goes on for one batch more, so that ×2 is compared at its own label counts.
+            at, reach = ([usual[f"h{h}.{name}"] for h in range(5)] for name in ("labels", "accuracy"))
+            for h in (1, 3):
+                level = np.interp(row[f"h{h}.labels"], at, reach)
+                assert row[f"advantage.h{h}.accuracy"] == pytest.approx(row[f"h{h}.accuracy"] - level, abs=1e-12)
+            assert at[4 if row["multiplier"] > 1 else 3] == row["h3.labels"]
+            loss = [usual[f"h{h}.log_loss"] for h in range(5)]
+            ahead = np.interp(row["h3.labels"], at, loss) - row["h3.log_loss"]
+            assert row["advantage.h3.log_loss"] == pytest.approx(ahead, abs=1e-12)
+            end = row["h3.labels"]
+            own = mean_gain([row[f"h{h}.labels"] for h in range(4)], [row[f"h{h}.brier"] for h in range(4)], end)
+            theirs = mean_gain(at, [usual[f"h{h}.brier"] for h in range(5)], end)
+            assert row["advantage.brier"] == pytest.approx(theirs - own)
     assert read_branches(store, runs=[run]).equals(table)
     with pytest.raises(FitError, match="no branches"):
         read_branches(store, runs=["other"])

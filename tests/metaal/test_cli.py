@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import metaal
-import metaal.evaluation
+import metaal.evaluating.playing
 import metaal.policies.learned
 import strategy_zoo
 from tests.metaal.calling import call
@@ -220,7 +220,7 @@ def test_a_report_without_a_whole_cell_lists_the_errors(tmp_path: Path, monkeypa
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("out of ideas")
 
-    monkeypatch.setattr(metaal.evaluation, "play", fail)
+    monkeypatch.setattr(metaal.evaluating.playing, "play", fail)
     with pytest.raises(metaal.EvaluationError) as caught:
         metaal.evaluate({"r": "random", "m": "margin"}, [IRIS], [0], jobs=1, progress=False)
     page = caught.value.result.report(tmp_path / "r.html").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metaal import Fixed, Learned, Prices, Run, Schedule, Uniform, estimate
+from metaal import ActionSet, Decision, Fixed, History, Learned, Prices, Run, Schedule, Uniform, estimate
+from metaal.actions import Action, certain
 from metaal.errors import FitError
 from metaal.features import action_names
 from metaal.logs import read_log
@@ -146,16 +147,25 @@ def test_a_learned_policy_chooses_between_what_was_previewed(explored: MemorySto
     eager = estimate(policy, explored)
     assert eager.support == pytest.approx((strategy != "margin").mean())
     assert eager.value == pytest.approx(outcome[strategy != "margin"].mean())
+    assert not eager.covered, "it was asked only about two actions of three, and takes the logged one of them"
+    assert eager.weight == pytest.approx(3 * (strategy != "margin").mean())
+    assert np.isnan([eager.guesses[name].value for name in ("ips", "dr", "switch_dr")]).all()
+    assert "only a closed loop can tell" in str(eager)
     shy = estimate(replace(policy, gate=float("inf")), explored)
+    assert shy.covered
     assert shy.value == pytest.approx(WORTH["cluster_margin"] / 2)
 
 
 def test_without_support_the_value_is_not_a_number(explored: MemoryStore) -> None:
     found = estimate("entropy", explored)
     assert np.isnan([found.value, found.low, found.high]).all()
-    assert (found.decisions, found.effective, found.support) == (120, 0.0, 0.0)
+    assert all(np.isnan(guess.value) for guess in found.guesses.values())
+    assert (found.decisions, found.effective, found.support, found.unseen) == (120, 0.0, 0.0, 1.0)
     assert found.logged == pytest.approx(logged(explored)[1].mean())
     assert "120 decisions" in str(found)
+    assert found.cautions == [
+        "no logged decision is one that the policy would have taken, so the logs say nothing about it"
+    ]
 
 
 def test_runs_without_scores_leave_nothing_to_estimate() -> None:
@@ -205,3 +215,81 @@ def test_the_interval_covers_the_truth_and_repeats() -> None:
     assert one.low < 0.01 < one.high
     assert one.high - one.low < 0.006
     assert "effective sample size 40" in str(one)
+    assert one.cautions == []
+
+
+class Careful(Fixed):
+    """Random rows where the model is sure, margin elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__("random")
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return ("random", "margin")
+
+    def decide(self, history: History, actions: ActionSet) -> Decision:
+        arm = "random" if history.last("pool.margin.mean") > MIDDLE else "margin"
+        return certain(actions, list(actions).index(Action(arm)), "")
+
+
+MIDDLE = 0.62
+
+
+def worth(action: str, margin: float) -> float:
+    """What an action brings in the truth: random rows are good where the model is sure, and bad elsewhere."""
+    slope = {"random": 0.1, "margin": -0.06, "cluster_margin": 0.0}[action]
+    return 0.02 + slope * (margin - MIDDLE)
+
+
+def closed_loop(store: Any, name: str, policy: Any, number: int, noise: float) -> float:
+    """One loop on a pool of its own kind; returns what it brought, and logs it with noise."""
+    rng = np.random.default_rng([number, 5])
+    proba = rng.dirichlet(np.full(3, rng.uniform(0.1, 0.8)), 30)
+    run = Run(name, policy=policy, store=store, seed=number)
+    query = run.ask(3, ids=np.arange(30), proba=proba, embedding=rng.normal(size=(30, 2)))
+    gain = worth(query.action, run.history.last("pool.margin.mean"))
+    run.tell(query.ids % 3, score=0.4)
+    run.end(score=0.4 + 2 * (gain + rng.normal(0, noise)))  # the mean over a batch of a straight line is its half
+    return gain
+
+
+def test_the_estimates_agree_with_what_the_policy_gains_when_it_is_really_played() -> None:
+    """Logged by a uniform policy with noise; the truth is the same pools in closed loop, without."""
+    store, played = open_store("memory:"), open_store("memory:")
+    for number in range(150):
+        closed_loop(store, f"run {number:03d}", Uniform(ARMS), number, noise=0.02)
+    gains = [closed_loop(played, f"run {number:03d}", Careful(), number, noise=0.0) for number in range(150)]
+    truth = float(np.mean(gains))
+    found = estimate(Careful(), store)
+    assert found.covered
+    assert found.cautions == []
+    for name, guess in found.guesses.items():
+        assert guess.low < truth < guess.high, name
+        assert guess.high - guess.low < 0.03, name
+    assert found.guesses["direct"].low > found.logged, "better than what was logged, and the model knows it"
+    assert found.explained > 0
+
+
+def test_logs_of_fixed_strategies_do_not_cover_another_one_and_it_is_said() -> None:
+    store = open_store("memory:")
+    for seed in range(40):
+        simulate(store, f"run {seed}", ARMS[seed % 2], seed=seed)
+    found = estimate("margin", store)
+    assert not found.covered
+    assert found.weight == pytest.approx(0.5)
+    assert np.isnan(found.guesses["ips"].value)
+    assert found.guesses["snips"].value == pytest.approx(WORTH["margin"] / 2)
+    assert "made by fixed strategies" in str(found)
+    assert not found.facts()["covered"]
+
+
+def test_actions_that_were_never_logged_have_no_model() -> None:
+    store = open_store("memory:")
+    for seed in range(60):
+        simulate(store, f"run {seed}", Uniform(ARMS), seed=seed)
+    found = estimate(Uniform((*ARMS, "entropy")), store)
+    assert found.unseen == pytest.approx(0.25)
+    assert np.isnan([found.guesses[name].value for name in ("direct", "dr", "switch_dr")]).all()
+    assert np.isfinite(found.value)
+    assert "25% of its decisions take actions that were never logged" in str(found)

@@ -201,27 +201,6 @@ def test_cluster_margin_beats_random_clearly_on_digits() -> None:
     assert row["better"] >= 18
 
 
-def test_the_report_is_one_file_that_needs_no_network(tmp_path: Path) -> None:
-    result = evaluate({"default": "default", "margin": "margin"}, TINY, range(2), store=MemoryStore(), progress=False)
-    path = result.report(tmp_path / "deep" / "report.html")
-    page = path.read_text(encoding="utf-8")
-    body = page[page.index("</head>") :]
-    assert "<script src=" not in page
-    assert '<link rel="stylesheet"' not in page
-    for words in (
-        "In numbers",
-        "Learning curves",
-        "Labels to a target",
-        "loop by loop",
-        "Seconds by phase",
-        "losses first",
-        "How this",
-    ):
-        assert words in body
-    assert body.count('class="plotly-graph-div"') == len(TINY) + 3
-    assert f"{100 * result.table().loc['default', 'aulc']:.2f}" in body
-
-
 def test_policy_names_cannot_inject_into_the_report(tmp_path: Path) -> None:
     result = evaluate({"<script>alert(1)</script>": "margin"}, TINY[:1], range(1), store=MemoryStore(), progress=False)
     body = result.report(tmp_path / "r.html").read_text(encoding="utf-8")

@@ -503,16 +503,15 @@ def stump(feature: str, threshold: float, below: float, above: float, nan_left: 
     )
 
 
-def learned(*members: Trees, **change: Any) -> Learned:
-    """A policy over the default, random and margin that trusts its members."""
+def learned(*members: Trees, heads: dict[str, Trees] | None = None, **change: Any) -> Learned:
+    """A policy over the default, random and margin that trusts its members; further heads have one member each."""
     fields: dict[str, Any] = {
-        "members": members,
-        "seconds": None,
+        "heads": {"advantage": members, **{name: (trees,) for name, trees in (heads or {}).items()}},
         "low": np.full(WIDTH, -1e9),
         "high": np.full(WIDTH, 1e9),
         "scale": 0.01,
         "gate": 1.0,
-        "pairs": (("cluster_margin", 1.0), ("random", 1.0), ("random", 2.0)),
+        "actions": ("cluster_margin", "random", "random ×2"),
         "default": "cluster_margin",
         "prices": Prices(),
     }
@@ -529,12 +528,21 @@ def offered(policy: Learned, arms: tuple[str, ...] | None = None, **margin: floa
         return row
 
     possible = policy.arms if arms is None else arms
+    known = [action for action in policy.offers(History([{}])) if action.stop or action.strategy in possible]
     return ActionSet(
-        [Action(arm, m) for arm in possible for m in policy.multipliers],
+        list(dict.fromkeys([*(Action(arm, m) for arm in possible for m in policy.multipliers), *known])),
         features=features,
         feature_names=PROPOSAL,
         unavailable={arm: "gone" for arm in policy.arms if arm not in possible},
     )
+
+
+def costless(loops: int = 6) -> History:
+    """A run that was told no seconds."""
+    history = make_history(loops)
+    rows = [dict(zip(history.names, row, strict=True)) for row in history.values.tolist()]
+    rows = [{name: value for name, value in row.items() if not name.startswith("cost.")} for row in rows]
+    return History(rows, actions=history.actions, propensities=history.propensities.tolist())
 
 
 def choice(policy: Learned, actions: ActionSet, history: History | None = None) -> tuple[str, Decision]:
@@ -548,7 +556,8 @@ UP = stump("diff.margin", 0.1, -1.0, 2.0)  # +2 units where the margin is above 
 def test_learned_takes_the_best_action_and_explains_it() -> None:
     name, decision = choice(learned(UP, UP), offered(learned(UP, UP), random=0.5))
     assert name == "random"
-    assert decision.reason.startswith("predicted +2.00 pp over cluster_margin (cautious +2.00 pp), worth +20.00")
+    # 10 a point, held over three batches.
+    assert decision.reason.startswith("predicted +2.00 pp over cluster_margin (cautious +2.00 pp), worth +60.00")
     assert decision.advantage is not None
     assert np.nanmax(decision.advantage) == pytest.approx(0.02)
     name, decision = choice(learned(UP, UP), offered(learned(UP, UP)))
@@ -557,7 +566,7 @@ def test_learned_takes_the_best_action_and_explains_it() -> None:
 
 
 def test_the_advantage_of_the_default_over_itself_is_nought() -> None:
-    policy = learned(constant(5.0), pairs=(("cluster_margin", 1.0),))
+    policy = learned(constant(5.0), actions=("cluster_margin",))
     name, decision = choice(policy, offered(policy))
     assert name == "cluster_margin"
     assert decision.advantage is not None
@@ -567,7 +576,7 @@ def test_the_advantage_of_the_default_over_itself_is_nought() -> None:
 def test_disagreement_of_the_members_keeps_the_default() -> None:
     one, two = constant(3.0), constant(-1.0)  # mean 1, standard deviation 2
     for gate, expected in ((0.0, "random"), (0.4, "random"), (0.6, "cluster_margin")):
-        policy = learned(one, two, gate=gate, pairs=(("cluster_margin", 1.0), ("random", 1.0)))
+        policy = learned(one, two, gate=gate, actions=("cluster_margin", "random"))
         assert choice(policy, offered(policy))[0] == expected
 
 
@@ -585,8 +594,8 @@ def test_learned_falls_back_when_the_default_is_not_possible() -> None:
     name, decision = choice(policy, offered(policy, ("random", "margin"), random=0.5))
     assert name == "margin"
     assert decision.reason == "cluster_margin is not possible, so the safe choice is taken"
-    pairs = (("cluster_margin", 1.0), ("random", 2.0), ("badge", 2.0), ("random", 1.0))
-    last = learned(UP, pairs=pairs)
+    names = ("cluster_margin", "random ×2", "badge ×2", "random")
+    last = learned(UP, actions=names)
     for order in ((0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)):
         actions = offered(last, ("badge", "random")).permuted(order)
         assert choice(last, actions)[0] == "random", "the only pair with the caller's batch that the logs held"
@@ -616,7 +625,7 @@ def test_a_state_of_which_nothing_is_known_is_foreign() -> None:
 
 def test_learned_never_takes_a_pair_that_the_logs_never_held() -> None:
     """Margin is offered as a way back only, and badge at the batch that was tried."""
-    policy = learned(constant(2.0), pairs=(("cluster_margin", 1.0), ("badge", 2.0)))
+    policy = learned(constant(2.0), actions=("cluster_margin", "badge ×2"))
     assert policy.arms == ("cluster_margin", "margin", "badge")
     assert policy.multipliers == (1.0, 2.0)
     actions = offered(policy)
@@ -627,31 +636,31 @@ def test_learned_never_takes_a_pair_that_the_logs_never_held() -> None:
     for action, advantage in zip(actions, decision.advantage, strict=True):
         assert np.isfinite(advantage) == ((action.strategy, action.multiplier) in held)
     assert set(actions.previewed) == {"cluster_margin", "badge"}, "previews that cannot matter are not paid for"
-    default_only = learned(constant(2.0), pairs=(("cluster_margin", 1.0),))
+    default_only = learned(constant(2.0), actions=("cluster_margin",))
     assert choice(default_only, offered(default_only, margin=0.9))[0] == "cluster_margin"
 
 
 def test_equal_predictions_do_not_depend_on_the_order() -> None:
-    pairs = (("cluster_margin", 1.0), ("random", 1.0), ("badge", 1.0), ("entropy", 1.0))
-    policy = learned(constant(1.0), pairs=pairs)
+    names = ("cluster_margin", "random", "badge", "entropy")
+    policy = learned(constant(1.0), actions=names)
     for seed in range(5):
         actions = offered(policy)
         order = np.random.default_rng(seed).permutation(len(actions)).tolist()
         assert choice(policy, actions.permuted(order))[0] == "random"
-    nought = learned(constant(0.0), pairs=pairs)
+    nought = learned(constant(0.0), actions=names)
     assert choice(nought, offered(nought).permuted([3, 2, 1, 0, 4]))[0] == "cluster_margin"
 
 
 def test_prices_choose_the_batch_when_quality_is_equal() -> None:
     """An expensive round makes larger batches win, a worthless one leaves the default."""
-    pairs = (("cluster_margin", 1.0), ("cluster_margin", 0.5), ("cluster_margin", 2.0), ("cluster_margin", 4.0))
+    names = ("cluster_margin", "cluster_margin ×0.5", "cluster_margin ×2", "cluster_margin ×4")
     for prices, expected in (
         (Prices(round=5), "cluster_margin ×4"),
         (Prices(round=0), "cluster_margin"),
         (Prices(second=1), "cluster_margin ×4"),
     ):
-        policy = learned(constant(0.0), pairs=pairs, prices=prices, seconds=constant(np.log(8.0)))
-        name, decision = choice(policy, offered(policy))
+        policy = learned(constant(0.0), actions=names, prices=prices, heads={"fit": constant(np.log(8.0))})
+        name, decision = choice(policy, offered(policy), costless())
         assert name == expected
         assert decision.utility is not None
         saved = prices.round + 8 * prices.second
@@ -661,23 +670,29 @@ def test_prices_choose_the_batch_when_quality_is_equal() -> None:
 
 
 def test_a_loss_of_quality_is_weighed_against_the_rounds_saved() -> None:
-    policy = learned(stump("multiplier", 0.5, 0.0, -1.0), pairs=(("cluster_margin", 1.0), ("cluster_margin", 2.0)))
-    for price, expected in ((19.0, "cluster_margin"), (21.0, "cluster_margin ×2")):  # 1 pp is worth 10, half a round
+    policy = learned(stump("multiplier", 0.5, 0.0, -1.0), actions=("cluster_margin", "cluster_margin ×2"))
+    # 1 pp is worth 10 a batch, the mean is over four of them, two of which the action answers for: 20 for half a round.
+    for price, expected in ((39.0, "cluster_margin"), (41.0, "cluster_margin ×2")):
         dear = replace(policy, prices=Prices(round=price, point=10))
         assert choice(dear, offered(dear))[0] == expected
 
 
-def test_seconds_are_predicted_from_the_state_alone() -> None:
+def test_seconds_of_a_training_do_not_depend_on_whose_batch_it_is() -> None:
     slow = stump("state.labels.count", np.log(50.0), np.log(2.0), np.log(300.0))
-    policy = learned(constant(0.0), seconds=slow)
-    for count, seconds in ((10.0, 2.0), (100.0, 300.0)):
-        history = History([{"labels.count": count, "pool.size": 9.0}])
-        decision = policy.decide(history, offered(policy, random=0.7))
-        assert decision.seconds == pytest.approx(np.full(len(decision.probabilities), seconds))
+    by_batch = stump("diff.margin", 0.1, np.log(7.0), np.log(70.0))
+    for head, count, seconds in ((slow, 10.0, 2.0), (slow, 100.0, 300.0), (by_batch, 10.0, 7.0)):
+        policy = learned(constant(0.0), heads={"fit": head})
+        history, actions = History([{"labels.count": count, "pool.size": 9.0}]), offered(policy, random=0.7)
+        decision = policy.decide(history, actions)
+        assert decision.seconds is not None
+        found = dict(zip(map(str, actions), decision.seconds, strict=True))
+        assert found["cluster_margin"] == found["random"] == pytest.approx(seconds)
+        assert found["random ×2"] == pytest.approx(seconds / 2), "for one batch of labels"
+        assert np.isnan(found["margin"]), "it was not learnt"
 
 
 def test_numbers_that_overflow_never_deviate() -> None:
-    huge = learned(constant(1e308), constant(-1e308), scale=1e10, gate=0.0, seconds=constant(1e308))
+    huge = learned(constant(1e308), constant(-1e308), scale=1e10, gate=0.0, heads={"fit": constant(1e308)})
     for prices in (Prices(), Prices(point=1e308), Prices(round=1e308), Prices(second=1e308)):
         policy = replace(huge, prices=prices)
         assert choice(policy, offered(policy))[0] == "cluster_margin"

@@ -235,4 +235,7 @@ def test_train_is_as_large_and_as_varied_as_it_is_meant_to_be() -> None:
     assert len(of_classes) * plan.states * len(plan.actions) >= 100_000
     for name in ("learner_name", "regime"):
         often = Counter(str(getattr(task, name)) for task in of_classes)
-        assert max(often.values()) <= 1.05 * min(often.values())
+        # The learners that take ten times as long have half as many tasks.
+        slow = ("extra_trees", "lightgbm")
+        for some in ([v for k, v in often.items() if k in slow], [v for k, v in often.items() if k not in slow]):
+            assert not some or max(some) <= 1.15 * min(some)

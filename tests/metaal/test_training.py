@@ -109,7 +109,7 @@ def test_the_card_tells_what_was_learnt_from(fitted: Learned) -> None:
     assert "trained on: 240 decisions of 60 runs in 20 groups" in card
     assert fitted.facts["paired comparisons"] >= 40, "one first loop a task, two deviations from the default in each"
     assert "left-out gain: +" in card
-    assert fitted.pairs == ((DEFAULT, 1.0), ("margin", 1.0), ("random", 1.0))
+    assert fitted.actions == (DEFAULT, "margin", "random")
 
 
 def test_without_a_gain_the_policy_never_deviates() -> None:
@@ -155,7 +155,7 @@ def test_reported_values_are_never_read(fitted: Learned) -> None:
     policy = metaal.fit(store, seed=0, params=QUICK)
     assert policy.card() == fitted.card()
     # The clock differs between the two campaigns, and only the head for seconds reads it.
-    for one, two in zip(policy.members, fitted.members, strict=True):
+    for one, two in zip(policy.heads["advantage"], fitted.heads["advantage"], strict=True):
         for name, array in one.arrays().items():
             np.testing.assert_array_equal(array, two.arrays()[name])
     with pytest.raises(FitError, match=r"no run logged report\.accuracy"):
@@ -241,6 +241,7 @@ def by_hand(scores: list[float | None], counts: list[int], batch: int = 10, tag:
         ask = {
             "labels.count": float(count),
             "loop.batch": float(batch),
+            "action.name": "random",
             "action.strategy": "random",
             "action.multiplier": 1.0,
             "action.propensity": 0.5,
@@ -339,7 +340,7 @@ def test_few_decisions_give_a_warning_and_the_default() -> None:
     assert len(decisions_of(store)) == 48 < MIN_DECISIONS
     with pytest.warns(UserWarning, match=r"48 logged decisions .* at least 60 .* always take cluster_margin"):
         policy = metaal.fit(store, params=QUICK)
-    assert policy.members == ()
+    assert not policy.heads
     actions = make_actions(policy)
     decision = policy.decide(History([{}]), actions)
     assert str(actions[int(decision.probabilities.argmax())]) == DEFAULT
@@ -416,7 +417,8 @@ def test_the_gate_opens_for_a_gain_that_left_out_groups_confirm() -> None:
     gain = np.where(np.arange(200) % 3 == 0, 0.03, -0.03)
     gate, report = cross_gate(Boosting(QUICK, 0), evidence(gain, 10), DEFAULT)
     assert np.isfinite(gate)
-    assert report["left-out gain"].startswith("+0.99")
+    # 67 of 200 states have 3 pp to gain: 1.005 pp if every choice is right.
+    assert report["left-out gain"].startswith(("+0.99", "+1.00"))
     assert "(10 groups)" in report["left-out gain"]
 
 
@@ -447,7 +449,7 @@ def test_the_state_and_the_proposals_are_what_is_learnt_from(logs: MemoryStore) 
     x = decisions.features(np.arange(5))
     assert x.shape == (5, len(action_names()))
     np.testing.assert_array_equal(x[:, : len(state_names())], decisions.state[:5])
-    assert np.nanmax(np.abs(x[:, -1])) == 0, "log2 of a multiplier of one"
+    assert np.nanmax(np.abs(x[:, -4:])) == 0, "log2 of a multiplier and a share of one, trained from scratch"
 
 
 def test_siblings_that_share_a_prefix_count_its_decisions_once() -> None:
@@ -457,7 +459,6 @@ def test_siblings_that_share_a_prefix_count_its_decisions_once() -> None:
         "state": np.zeros((rows, len(state_names()))),
         "proposal": np.arange(rows)[:, None] * np.ones(len(PROPOSAL)),
         "default": np.zeros((rows, len(PROPOSAL))),
-        "multiplier": np.ones(rows),
         "outcome": np.array([0.1, 0.2, 0.3, 0.7]),
         "seconds": np.ones(rows),
         "action": np.array(["margin", "margin", "margin", "random"]),
@@ -484,7 +485,7 @@ def test_the_order_in_which_runs_were_logged_changes_nothing(tmp_path: Path) -> 
             metaal.play(policy, metaal.Task("iris", "naive_bayes", batch=3, budget=15, seeds=seed), store=store)
         policy_ = metaal.fit(store, params=QUICK)
         # Seconds are measured anew by every run; what is learnt of them is not what is compared here.
-        object.__setattr__(policy_, "seconds", None)
+        policy_ = replace(policy_, heads={"advantage": policy_.heads["advantage"]})
         policy_.save(tmp_path / f"{number}.metaal")
         files.append((tmp_path / f"{number}.metaal").read_bytes())
     assert files[0] == files[1]

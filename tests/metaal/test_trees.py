@@ -19,6 +19,7 @@ from metaal.features import action_names
 from metaal.policies.policyfile import MAGIC, read_policy_file
 from metaal.testing import check_policy, make_actions, make_history
 from metaal.trees import MAX_DEPTH, Trees, constant, from_lightgbm
+from metaal.trees import joined as together
 
 WIDTH = len(action_names())
 
@@ -153,15 +154,20 @@ def policy() -> Learned:
     x[:, ::5] = np.nan
     members = tuple(from_lightgbm(boost(x, rng.normal(size=200), 3, num_leaves=5, seed=s)) for s in (1, 2))
     return Learned(
-        members=members,
-        seconds=from_lightgbm(boost(x[:, :40], rng.normal(size=200), 2, num_leaves=3)),
+        heads={
+            "advantage": members,
+            "first": (from_lightgbm(boost(x[:, :40], rng.normal(size=200), 2, num_leaves=3)),),
+            "fit": (from_lightgbm(boost(x[:, :40], rng.normal(size=200), 2, num_leaves=3)),),
+            "ahead3": members,
+        },
         low=np.full(WIDTH, -1e4),
         high=np.full(WIDTH, 1e4),
         scale=0.02,
         gate=0.5,
-        pairs=(("cluster_margin", 1.0), ("random", 1.0), ("badge", 2.0)),
+        actions=("cluster_margin", "random", "badge ×2", "margin, share 0.25", "random ×2, skip"),
         default="cluster_margin",
-        prices=Prices(label=1, second=0.01, round=0.1, point=5),
+        prices=Prices(label=0.01, second=0.0001, round=0.1, point=5, final=1),
+        previews=2,
         facts={"trained on": "noise", "note": "ä"},
     )
 
@@ -212,7 +218,8 @@ def test_a_saved_policy_decides_identically(policy: Learned, path: Path) -> None
     policy.save(path)
     again = load(path)
     assert again.spelling == str(path)
-    assert (again.arms, again.multipliers, again.pairs) == (policy.arms, policy.multipliers, policy.pairs)
+    assert (again.arms, again.multipliers, again.actions) == (policy.arms, policy.multipliers, policy.actions)
+    assert again.previews == policy.previews
     assert (again.prices, again.facts, again.gate, again.scale) == (
         policy.prices,
         policy.facts,
@@ -256,7 +263,7 @@ def test_a_truncated_or_longer_file_is_noticed(data: bytes, path: Path) -> None:
 def test_bytes_changed_under_a_good_checksum_do_no_harm(data: bytes, path: Path) -> None:
     rng = np.random.default_rng(1)
     body, read = data[:-32], 0
-    for place in [*range(len(MAGIC), len(MAGIC) + 4), *range(12, len(body), 7)]:
+    for place in [*range(len(MAGIC), len(MAGIC) + 4), *range(12, len(body), 19)]:
         broken = bytearray(body)
         broken[place] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF, int(rng.integers(256))]))
         read += survives(path, sealed(bytes(broken)))
@@ -333,10 +340,10 @@ def larger(trees: int) -> Callable[[dict[str, Any], bytes], bytes]:
         lengths = {"root": trees, "leaf": 1}
         kinds = {"threshold": "f8", "leaf": "f8", "nan_left": "b1"}
         names = list(Trees.__dataclass_fields__)
-        specs += [[f"0.{name}", kinds.get(name, "i4"), lengths.get(name, 0)] for name in names]
+        specs += [[f"advantage.0.{name}", kinds.get(name, "i4"), lengths.get(name, 0)] for name in names]
         low = np.full(WIDTH, -1e4).tobytes() + np.full(WIDTH, 1e4).tobytes()
         rest = np.full(trees, -1, np.int32).tobytes() + np.ones(1).tobytes()
-        return joined({**head, "members": 1, "seconds": False, "arrays": specs}, low + rest)
+        return joined({**head, "heads": {"advantage": 1}, "arrays": specs}, low + rest)
 
     return change
 
@@ -383,3 +390,82 @@ def test_the_checksum_covers_everything(data: bytes, path: Path) -> None:
     assert "arrays" not in head
     assert not any(array.flags.writeable for array in arrays.values())
     assert Action("badge", 2.0) in list(make_actions(load(path)))
+
+
+# ---------------------------------------------------------- several at once
+
+
+def test_ensembles_walked_together_give_what_they_give_alone_to_the_last_bit() -> None:
+    rng = np.random.default_rng(4)
+    ensembles = [
+        from_lightgbm(boost(*table(holes=0.2, seed=s), rounds=5 + s, num_leaves=4 + 5 * s, seed=s)) for s in range(3)
+    ]
+    ensembles[1:1] = [constant(3.0), Trees(**{name: array[:0] for name, array in nodes().items()})]
+    whole = together(ensembles)
+    assert len(whole.root) == sum(len(trees.root) for trees in ensembles)
+    for rows in (0, 1, 2, 3, 40):
+        x = rng.normal(size=(rows, 6))
+        x[rng.random(x.shape) < 0.2] = np.nan
+        apart = np.concatenate([trees.leaves(x) for trees in ensembles], axis=1)
+        np.testing.assert_array_equal(whole.leaves(x), apart)
+        np.testing.assert_array_equal(whole.predict(x), apart.sum(1))
+
+
+@pytest.mark.parametrize("alike", [(), (0, 1, 2), (0, 1, 2, 3, 4, 5)])
+def test_rows_that_are_alike_in_some_features_are_walked_as_if_alone(alike: tuple[int, ...]) -> None:
+    """What all rows agree on is asked once for all of them; the leaves are the same."""
+    trees = from_lightgbm(boost(*table(holes=0.3), rounds=40, num_leaves=15))
+    for seed, missing in ((0, 0.0), (1, 0.4)):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(30, 6)).round(1)
+        x[rng.random(x.shape) < missing] = np.nan
+        x[:, list(alike)] = x[0, list(alike)]
+        one_by_one = np.concatenate([trees.leaves(row[None]) for row in x])
+        np.testing.assert_array_equal(trees.leaves(x), one_by_one)
+        wide = np.concatenate([x, rng.normal(size=(30, 3))], axis=1)  # columns that no tree reads
+        np.testing.assert_array_equal(trees.leaves(wide), one_by_one)
+
+
+def test_infinite_values_go_where_they_compare_and_missing_ones_where_they_are_sent() -> None:
+    trees = Trees(**nodes())
+    x = np.array([[-np.inf, np.nan], [-np.inf, np.inf], [np.inf, 0.0], [np.nan, -np.inf], [-np.inf, -np.inf]])
+    assert trees.predict(x).tolist() == [12.0, 12.0, 14.0, 11.0, 11.0]
+    assert [float(trees.predict(row[None])[0]) for row in x] == [12.0, 12.0, 14.0, 11.0, 11.0]
+
+
+def test_many_rows_are_walked_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = from_lightgbm(boost(*table(), rounds=7))
+    x, _ = table(rows=50, holes=0.1, seed=2)
+    expected = trees.leaves(x)
+    for at_once in (1, 7, 20, 349):
+        monkeypatch.setattr("metaal.trees.AT_ONCE", at_once)
+        np.testing.assert_array_equal(trees.leaves(x), expected)
+
+
+def test_hostile_heads_of_version_two_are_refused_or_decide(data: bytes, path: Path) -> None:
+    head, blocks = parts(data)
+    for change, word in [
+        ({"version": 1}, "other features"),
+        ({"heads": {"other": 1}}, "head 'other'"),
+        ({"heads": {"advantage": -1}}, "members"),
+        ({"heads": {"advantage": 3}}, "does not fit"),
+        ({"previews": True}, "previews"),
+        ({"actions": ["cluster_margin", "stop"]}, "a head of its own"),
+        ({"actions": ["margin"] * 2}, "none twice"),
+        ({"actions": [f"margin ×{k}" for k in range(1, 1002)]}, "actions, expected 1 to"),
+        ({"actions": "margin"}, "does not fit"),
+    ]:
+        path.write_bytes(joined({**head, **change}, blocks))
+        with pytest.raises(PolicyFileError, match=word):
+            load(path)
+    assert survives(path, joined({**head, "heads": {}}, blocks))
+    assert survives(path, joined({**head, "heads": {"advantage": 0, "fit": 0}}, blocks))
+    assert survives(path, joined({**head, "heads": {"fit": 1, "ahead3": 2}}, blocks))
+
+
+def test_many_trees_for_many_actions_are_refused(data: bytes, path: Path) -> None:
+    head, blocks = parts(data)
+    many = [f"margin ×{k}" for k in range(2, 900)]
+    path.write_bytes(larger(9_000)({**head, "actions": many}, blocks))
+    with pytest.raises(PolicyFileError, match="9000 trees for 898 actions"):
+        load(path)

@@ -59,7 +59,14 @@ class Fitted:
 
 
 def fit_learner(
-    model: Any, x: np.ndarray, y: np.ndarray, *, kind: Kind, classes: int = 0, entry: Learner | None = None
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    kind: Kind,
+    classes: int = 0,
+    entry: Learner | None = None,
+    last: Fitted | None = None,
 ) -> Fitted:
     """Fit an estimator to the labelled rows; where they teach nothing, no estimator is asked.
 
@@ -77,6 +84,8 @@ def fit_learner(
         Of the task.
     entry : Learner, optional
         The registry's entry, which knows what must be adapted to few rows.
+    last : Fitted, optional
+        The model to go on from, where the learner can and the classes are still the same; else it starts from scratch.
 
     Examples
     --------
@@ -94,5 +103,15 @@ def fit_learner(
 
         # Thousands of small fits: that one of them stopped at its limit of steps is no news.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x, y)
+        if entry is not None and entry.warm is not None and _continues(last, y, kind):
+            model = entry.warm(last.model, model, x, y)  # type: ignore[union-attr]
+        else:
+            model.fit(x, y)
     return Fitted(kind, classes, model)
+
+
+def _continues(last: Fitted | None, y: np.ndarray, kind: Kind) -> bool:
+    """Whether there is a model to go on from, for the very classes that are labelled now."""
+    if last is None or last.model is None:
+        return False
+    return kind == "regression" or np.array_equal(last.model.classes_, np.unique(y))

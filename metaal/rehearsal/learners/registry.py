@@ -30,6 +30,9 @@ class Learner:
     adapt : callable, optional
         (estimator, x, y) → estimator: what must be set when the labelled rows are known, such as fewer neighbours than
         rows.
+    warm : callable, optional
+        (the last fitted estimator, a fresh one, x, y) → estimator trained on all labels from where the last one stood,
+        at a fraction of the cost. Its numbers are not those of a fit from scratch.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Learner:
     summary: str
     make: Callable[[int], Any]
     adapt: Callable[[Any, Any, Any], Any] | None = None
+    warm: Callable[[Any, Any, Any, Any], Any] | None = None
 
 
 _found: dict[str, Learner] = {}
@@ -44,7 +48,11 @@ _loaded: set[str] = set()
 
 
 def learner(
-    name: str, *, kind: Kind, adapt: Callable[[Any, Any, Any], Any] | None = None
+    name: str,
+    *,
+    kind: Kind,
+    adapt: Callable[[Any, Any, Any], Any] | None = None,
+    warm: Callable[[Any, Any, Any, Any], Any] | None = None,
 ) -> Callable[[Callable[[int], Any]], Callable[[int], Any]]:
     """Register the function below, which makes the estimator from a seed; its docstring's first line is the summary.
 
@@ -65,7 +73,7 @@ def learner(
             make.__qualname__,
         ):
             raise TaskError(f"the learner's name {name!r} is taken by {holder.make.__module__}; choose another")
-        _found[name] = Learner(name, kind, (make.__doc__ or "").strip().split("\n")[0], make, adapt)
+        _found[name] = Learner(name, kind, (make.__doc__ or "").strip().split("\n")[0], make, adapt, warm)
         return make
 
     return register

@@ -98,6 +98,10 @@ def data_name(source: str | Path | Dataset) -> str:
 @lru_cache(maxsize=4)
 def _load_text(text: str, target: str | None, family: str, kind: str | None, stamp: tuple[int, ...]) -> Dataset:
     if text in builtin_names():
+        if target is not None:
+            raise TaskError(
+                f"{text}: target {target!r}, but a built-in set has one target; leave target out, or pass a file"
+            )
         return read_builtin(text, family=family, kind=kind)
     if _listed(text):
         from metaal.rehearsal.sources.manifest import read_listed

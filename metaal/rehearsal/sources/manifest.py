@@ -127,7 +127,7 @@ def read_listed(spec: str, target: str | None = None, *, family: str = "", kind:
     """
     source = find_source(spec)
     path = Path(source.path)
-    if target is None and source.target and own_form(path) is None:
+    if target is None and source.target and not (path.is_file() and own_form(path) is not None):
         target = source.target  # in metaal's own form the manifest's is the target in the original data
     return read_table(path, target=target, name=source.name, family=family or source.family, kind=kind or source.kind)
 

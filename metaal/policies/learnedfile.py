@@ -1,0 +1,129 @@
+"""Learned policies as files: a head of facts, and validated tree arrays under one checksum."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaal.actions import read_action
+from metaal.errors import InputError, PolicyFileError
+from metaal.features import action_names, state_names
+from metaal.policies.arms import check_actions, check_arm
+from metaal.policies.learned import HEADS, Learned
+from metaal.policies.policyfile import read_policy_file, write_policy_file
+from metaal.prices import Prices
+from metaal.trees import Trees
+
+MOST_TREES, MOST_ACTIONS, MOST_MEMBERS, MOST_WALKS = 100_000, 1_000, 1_000, 5_000_000
+"""What a policy file may hold in all: a foreign one must not keep a decision busy for minutes."""
+
+
+def save(policy: Learned, path: str | Path) -> None:
+    """Write a policy; exploring and the place that it was read from are not part of it."""
+    arrays: dict[str, np.ndarray] = {"low": policy.low, "high": policy.high}
+    # In one order, so that a file that was read and saved again is the same to the last byte.
+    heads = {name: policy.heads[name] for name in HEADS if name in policy.heads}
+    for name, members in heads.items():
+        for number, trees in enumerate(members):
+            arrays |= {f"{name}.{number}.{part}": array for part, array in trees.arrays().items()}
+    head = {
+        "kind": "learned",
+        "version": 2,
+        "heads": {name: len(members) for name, members in heads.items()},
+        "scale": policy.scale,
+        "gate": None if np.isinf(policy.gate) else policy.gate,
+        "actions": list(policy.actions),
+        "default": policy.default,
+        "previews": policy.previews,
+        "prices": asdict(policy.prices),
+        "facts": policy.facts,
+        "features": list(action_names()),
+    }
+    write_policy_file(path, head, arrays)
+
+
+def load(path: str | Path) -> Learned:
+    """Read a policy that ``save`` wrote.
+
+    Raises
+    ------
+    PolicyFileError
+        The file is missing, damaged, foreign, or made for other features than this version computes.
+    """
+    head, arrays, checksum = read_policy_file(path)
+    try:
+        return _build(head, arrays, f"{Path(path)}", checksum)
+    except PolicyFileError as error:
+        raise PolicyFileError(f"{path}: {error}") from error
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        InputError,
+    ) as error:
+        raise PolicyFileError(f"{path}: the head of the file does not fit ({error!r}); checksum {checksum}") from error
+
+
+def load_shipped() -> Learned:
+    """The learned policy that ships with the package; its card says what it was trained on."""
+    with resources.as_file(resources.files("metaal.policies") / "learned.metaal") as path:
+        return replace(load(path), spelling="learned", checksum="")
+
+
+def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, checksum: str) -> Learned:
+    if head["kind"] != "learned" or head.get("version") != 2 or head["features"] != list(action_names()):
+        raise PolicyFileError("made for other features than this version of metaal computes; fit it again")
+    width = len(action_names())
+    heads = {}
+    for name, count in head["heads"].items():
+        if name not in HEADS or not isinstance(count, int) or not 0 <= count <= MOST_MEMBERS:
+            raise PolicyFileError(f"head {name!r} with {count!r} members")
+        members = tuple(
+            Trees(**{part: arrays[f"{name}.{number}.{part}"] for part in Trees.__dataclass_fields__})
+            for number in range(count)
+        )
+        wide = len(state_names()) + 5 if name == "first" else width
+        if any(member.feature.max(initial=-1) >= wide for member in members):
+            raise PolicyFileError(f"a tree of {name} reads a feature past the {wide} that exist")
+        heads[name] = members
+    trees = sum(len(member.root) for members in heads.values() for member in members)
+    if trees > MOST_TREES or trees * len(head["actions"]) > MOST_WALKS:
+        raise PolicyFileError(
+            f"{trees} trees for {len(head['actions'])} actions; more than {MOST_TREES} trees, or {MOST_WALKS} trees "
+            "times actions, would keep a decision busy for too long"
+        )
+    if not 1 <= len(head["actions"]) <= MOST_ACTIONS:
+        raise PolicyFileError(f"{len(head['actions'])} actions, expected 1 to {MOST_ACTIONS}")
+    for edge in (arrays["low"], arrays["high"]):
+        if edge.dtype != np.float64 or len(edge) != width or np.isinf(edge).any():
+            raise PolicyFileError(f"the training range does not have {width} numbers")
+    gate, scale = float("inf") if head["gate"] is None else float(head["gate"]), float(head["scale"])
+    if not gate >= 0 or not np.isfinite(scale) or scale <= 0:
+        raise PolicyFileError(f"gate {gate} or scale {scale} is not a number that makes sense")
+    previews = head["previews"]
+    if isinstance(previews, bool) or not isinstance(previews, int) or previews < 0:
+        raise PolicyFileError(f"previews {previews!r} is not a whole number ≥ 0")
+    actions = check_actions([read_action(str(text)) for text in head["actions"]])
+    if any(action.stop for action in actions):
+        raise PolicyFileError("stop is among the actions that were learnt; whether to stop is a head of its own")
+    return Learned(
+        heads=heads,
+        low=arrays["low"],
+        high=arrays["high"],
+        scale=scale,
+        gate=gate,
+        actions=tuple(map(str, actions)),
+        default=check_arm(head["default"]),
+        prices=Prices(**head["prices"]),
+        previews=previews,
+        facts=dict(head["facts"]),
+        spelling=spelling,
+        checksum=checksum,
+    )

@@ -1,0 +1,212 @@
+"""From branches whose truth was planted, fit finds what is there, and nothing where there is nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import metaal
+from metaal import FitError, History, Learned, Prices
+from metaal.actions import ActionSet
+from metaal.boosting import Boosting, Params
+from metaal.branch_training import Task, calibrated, chosen_gate, fit_branched, prepared
+from metaal.branched import read_branched
+from metaal.features import PROPOSAL, action_names
+from tests.metaal.planted import DEFAULT, OTHER, RISE, RIVAL, planted
+
+QUICK = Params(members=3, rounds=30, folds=4, min_leaf=5, rate=0.15)
+SIZE = 0.03
+
+
+def truth(z: float, rng: np.random.Generator) -> float:
+    """The rival is better exactly where its proposal is dense."""
+    return SIZE if z > 0.5 else -SIZE
+
+
+def noise(z: float, rng: np.random.Generator) -> float:
+    return float(rng.normal(0, SIZE))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Learned:
+    return metaal.fit(planted(truth), seed=0, params=QUICK)
+
+
+def gain(policy: Learned) -> float:
+    """The gain on left-out families that the card tells, in points."""
+    return float(str(policy.facts["left-out gain"]).split()[0])
+
+
+def chosen(policy: Learned, z: float) -> str:
+    """What it does where the rival's proposal is as dense as this."""
+
+    def features(strategy: str) -> np.ndarray:
+        row = np.full(len(PROPOSAL), 0.5)
+        row[PROPOSAL.index("density")] = z if strategy == RIVAL else 0.5
+        row[PROPOSAL.index("margin")] = 0.0 if strategy == OTHER else 0.5
+        row[PROPOSAL.index("overlap.default")] = float(strategy == DEFAULT)
+        return row
+
+    now = {"labels.count": 30.0, "pool.size": 470.0, "loop.batch": 10.0, "pool.margin.mean": 0.5}
+    history = History([now], actions=[], propensities=[])
+    offered = [action for action in policy.offers(history) if action.strategy in (DEFAULT, RIVAL, OTHER)]
+    actions = ActionSet(offered, features=features, feature_names=PROPOSAL)
+    return str(actions[int(policy.decide(history, actions).probabilities.argmax())])
+
+
+def test_the_gate_opens_and_the_gain_has_the_right_size(fitted: Learned) -> None:
+    data = read_branched(planted(truth))
+    best = np.maximum(data.lead["accuracy"][data.action == RIVAL], 0).mean()
+    assert best == pytest.approx(RISE * SIZE / 2, rel=0.2)
+    assert np.isfinite(fitted.gate)
+    assert 0.8 * 100 * best < gain(fitted) <= 100 * best + 1e-3
+
+
+def test_it_deviates_where_the_feature_is_high_and_only_there(fitted: Learned) -> None:
+    assert [chosen(fitted, z) for z in (0.05, 0.3, 0.7, 0.95)] == [DEFAULT, DEFAULT, RIVAL, RIVAL]
+
+
+def test_the_predicted_advantage_is_in_score(fitted: Learned) -> None:
+    column = action_names().index
+    x = np.full((2, len(action_names())), 0.5)
+    for name, values in (("proposal.density", (0.9, 0.1)), ("diff.density", (0.4, -0.4)), ("diff.margin", (0, 0))):
+        x[:, column(name)] = values
+    x[:, column("proposal.overlap.default")] = 0
+    high, low = fitted.predicted(x) * fitted.scale
+    assert high == pytest.approx(RISE * SIZE, rel=0.3)
+    assert low == pytest.approx(-RISE * SIZE, rel=0.3)
+
+
+def test_the_families_and_the_actions_are_told(fitted: Learned) -> None:
+    assert fitted.facts["families"] == sorted(f"family {k}" for k in range(10))
+    assert "360 branches at 120 states of 10 families" in fitted.card()
+    assert fitted.actions[0] == DEFAULT
+    assert set(fitted.actions) == {DEFAULT, RIVAL, OTHER}
+    assert set(fitted.heads) >= {"advantage", "low", "high", "first", "fit", "score", "select", "ahead1", "ahead3"}
+    assert "ahead6" not in fitted.heads, "no branch went so far"
+
+
+def test_pure_noise_keeps_the_gate_closed() -> None:
+    policy = metaal.fit(planted(noise), seed=0, params=QUICK)
+    assert policy.gate == float("inf")
+    assert "never deviates" in policy.card()
+    assert {chosen(policy, z) for z in (0.05, 0.5, 0.95)} == {DEFAULT}
+
+
+def test_two_fits_and_another_order_of_the_runs_give_equal_files(fitted: Learned, tmp_path: Path) -> None:
+    order = np.random.default_rng(0).permutation(20).tolist()
+    policies = [fitted, metaal.fit(planted(truth, order=order), seed=0, params=QUICK)]
+    policies.append(metaal.fit(planted(truth), seed=1, params=QUICK))
+    files = []
+    for number, policy in enumerate(policies):
+        policy.save(tmp_path / f"{number}.metaal")
+        files.append((tmp_path / f"{number}.metaal").read_bytes())
+    assert files[0] == files[1]
+    assert files[0] != files[2]
+    again = metaal.load(tmp_path / "0.metaal")
+    assert [chosen(again, z) for z in (0.1, 0.9)] == [DEFAULT, RIVAL]
+
+
+def test_two_families_cannot_open_the_gate() -> None:
+    policy = metaal.fit(planted(truth, 2), seed=0, params=QUICK, prices=Prices(round=2))
+    assert policy.gate == float("inf")
+    assert "not measurable with 2 families" in policy.card()
+    assert policy.facts["families"] == ["family 0", "family 1"]
+    assert policy.prices == Prices(round=2)
+
+
+def test_skipped_trainings_do_not_teach_what_a_training_costs() -> None:
+    data = read_branched(planted(truth, 4, further=True))
+    policy = fit_branched(data, default=DEFAULT, prices=Prices(), seed=0, params=QUICK)
+    assert set(policy.actions) == {DEFAULT, RIVAL, OTHER, f"{DEFAULT} ×2", f"{DEFAULT}, skip"}
+    x = data.x[:4].astype(np.float64)
+    np.testing.assert_allclose(np.exp(policy._predict(x, "fit")[0][0]), 3, rtol=1e-6)
+    np.testing.assert_allclose(np.exp(policy._predict(x, "score")[0][0]), 0.5, rtol=1e-6)
+
+
+def test_a_score_that_was_not_logged_is_refused() -> None:
+    data = read_branched(planted(truth, 1))
+    with pytest.raises(FitError, match=r"no branch has 'f1'; expected some of accuracy, .*log_loss"):
+        prepared(data, DEFAULT, {"f1": 1.0})
+
+
+def test_states_speak_with_one_voice_whatever_their_size() -> None:
+    def scaled(z: float, rng: np.random.Generator) -> float:
+        return truth(z, rng) * (10.0 if rng.random() < 0.5 else 0.1)
+
+    task = prepared(read_branched(planted(scaled, 4)), DEFAULT, {"accuracy": 1.0})
+    rival = np.abs(task.target[(task.target != 0) & task.plain])
+    lead = np.abs(task.lead[(task.target != 0) & task.plain])
+    assert lead.max() / lead.min() == pytest.approx(100)
+    assert rival.max() / rival.min() < 100
+    assert (np.sign(task.target) == np.sign(task.lead)).all()
+
+
+def tasks(lead: np.ndarray, families: int) -> Task:
+    """States of a default and one rival each, families in turn."""
+    n = len(lead)
+    state, default = np.repeat(np.arange(n), 2), np.tile([True, False], n)
+    both = np.stack([np.zeros(n), lead], axis=1).ravel()
+    group = np.array([f"g{k % families}" for k in state])
+    return Task(np.zeros((2 * n, 1)), both, both, state, group, default, np.ones(2 * n, dtype=bool))
+
+
+def test_the_gate_is_chosen_by_what_its_choices_bring() -> None:
+    lead = np.where(np.arange(80) // 10 % 2 == 0, 0.02, -0.03)
+    task = tasks(lead, 10)
+    sure = np.where(np.abs(task.lead) > 0.025, 0.5, 0.01)  # the losing ones are predicted to win, with much doubt
+    mean = np.where(task.default, 0.0, 0.3)
+    gate, report = chosen_gate(mean, np.where(task.default, 0.0, sure), task)
+    assert gate >= 1.0
+    # Half of each family's states bring 2 points.
+    assert report["left-out gain"].startswith("+1.000")
+    assert "deviates in 100% of states" in report["left-out gain by gate"]["0"]
+
+
+def test_a_gain_that_two_families_carry_is_an_anecdote() -> None:
+    task = tasks(np.full(80, 0.02), 10)
+    few = replace(task, lead=np.where(np.isin(task.group, ["g1", "g2"]), task.lead, 0.0))
+    mean = np.where(task.default, 0.0, 1.0)
+    assert np.isfinite(chosen_gate(mean, mean * 0, task)[0])
+    assert chosen_gate(mean, mean * 0, few)[0] == float("inf")
+
+
+def test_noise_seldom_opens_the_gate_although_the_best_of_several_is_looked_for() -> None:
+    """One of forty may, by the confidence that is asked for."""
+    rng, opened = np.random.default_rng(1), 0
+    for _ in range(120):
+        task = tasks(rng.normal(0, 0.03, 120), 10)
+        mean, deviation = (np.where(task.default, 0.0, rng.normal(0, 0.1, 240)) for _ in range(2))
+        opened += np.isfinite(chosen_gate(mean, np.abs(deviation), task)[0])
+    assert opened <= 6
+
+
+def test_the_scale_is_the_slope_of_leads_on_predictions() -> None:
+    task = tasks(np.linspace(-0.03, 0.03, 50), 5)
+    scale, text = calibrated(task.lead / 0.007, task)
+    assert scale == pytest.approx(0.007)
+    assert "R² of left-out leads 1.000" in text
+    assert calibrated(-task.lead, task)[0] == 1e-4, "predictions that are worse than none are not turned round"
+
+
+def test_left_out_families_are_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from metaal.branch_training import left_out
+
+    data = prepared(read_branched(planted(truth, 4)), DEFAULT, {"accuracy": 1.0})
+    boosting, trained = Boosting(QUICK, 0), list[set[str]]()
+    members = boosting.members
+
+    def spy(x: np.ndarray, y: np.ndarray, weight: np.ndarray, group: np.ndarray) -> object:
+        trained.append(set(group.tolist()))
+        return members(x, y, weight, group)
+
+    monkeypatch.setattr(boosting, "members", spy)
+    mean, deviation = left_out(boosting, data)
+    assert len(trained) == 4
+    assert all(len(groups) == 3 for groups in trained)
+    assert set.intersection(*trained) == set()
+    assert not mean[data.default].any()
+    assert not deviation[data.default].any()
