@@ -55,10 +55,11 @@ crash: $(VENV)/.test
 
 # About an hour on idle cores.
 bench: $(VENV)/.test
-	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[peers]"
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[peers,bench]"
 	$(PY) -m benchmarks.micro all --again
 	$(PY) -m benchmarks.store all --peers --again
-	$(PY) -m benchmarks.readme
+	$(PY) -m benchmarks.micro latency
+	$(PY) -m benchmarks.report
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build metaal_demo

@@ -23,7 +23,7 @@ from benchmarks import peers
 from benchmarks.bars import judge, markdown, read_bars
 from benchmarks.record import RESULTS, read_result, write_manifest, write_result
 from benchmarks.suite import FILE as SUITE
-from benchmarks.suite import check_sets
+from benchmarks.suite import check_sets, fingerprint
 from metaal import Policy, evaluate
 from metaal.errors import EvaluationError, MetaalError
 from metaal.rehearsal import read_suite
@@ -119,8 +119,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         suite_hash = read_suite(suite).hash
-        if suite_hash == read_bars().suite and given.data is not None:
-            check_sets(given.data)
+        if Path(given.suite).resolve() == SUITE.resolve():
+            suite_hash = fingerprint()
+            if given.data is not None:
+                check_sets(given.data)
         policies = line_up(given.policies, with_peers=given.peers)
         result, well = play(
             policies,

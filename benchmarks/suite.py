@@ -7,7 +7,10 @@ python -m benchmarks.suite --data DIR --write    # fix the sets anew (bars.toml 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +22,17 @@ from metaal.rehearsal import Task, read_suite, sources
 FILE = Path(__file__).parent / "suite.toml"
 SETS = Path(__file__).parent / "suite_sets.csv"
 COLUMNS = ["name", "family", "rows", "classes"]
+
+
+def fingerprint(file: Path = FILE, sets: Path = SETS) -> str:
+    """What the suite and its sets say, as 16 hexadecimal digits; comments and ``about`` are left out.
+
+    Unlike `Suite.hash` it does not change with what a later version of metaal adds to a suite.
+    """
+    said = tomllib.loads(file.read_text(encoding="utf-8"))
+    said.pop("about", None)
+    text = json.dumps(said, sort_keys=True) + sets.read_text(encoding="utf-8")
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def fixed_sets() -> pd.DataFrame:

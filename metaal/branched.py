@@ -1,4 +1,4 @@
-"""What rehearsed branches teach: for every action tried at a state, its features, its lead on the default, its costs."""
+"""What rehearsed branches teach: every action tried at a state, with its features, lead on the default and costs."""
 
 from __future__ import annotations
 

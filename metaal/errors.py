@@ -13,6 +13,7 @@ MetaalError
 ├── TaskError (ValueError)             labelled data that cannot be rehearsed on
 ├── SealedError (RuntimeError)         test labels that something else than the report tried to read
 └── EvaluationError (RuntimeError)     some runs of an evaluation failed; carries the result
+    └── LeakError                      a policy would be judged on data of a family that it was trained on
 """
 
 from __future__ import annotations
@@ -84,3 +85,7 @@ class EvaluationError(MetaalError, RuntimeError):
     def __init__(self, message: str, result: Any = None) -> None:
         super().__init__(message)
         self.result = result
+
+
+class LeakError(EvaluationError):
+    """A policy would be judged on data of a family that it was trained on."""

@@ -244,7 +244,7 @@ def _weigh(policy: Policy, decisions: list[LoggedDecision]) -> _Weighed:
         np.array([decision.outcome for decision in decisions]),
         np.array([decision.propensity for decision in decisions]),
         np.unique(np.array(names), return_inverse=True)[1] if names else np.zeros(0, dtype=np.int64),
-        [str(_action(decision)) for decision in decisions],
+        [decision.action for decision in decisions],
         [_would_do(policy, decision) for decision in decisions],
     )
 
@@ -258,12 +258,6 @@ def _covers(weight: np.ndarray, run: np.ndarray) -> bool:
     return bool(abs(excess.sum() / counts.sum()) <= max(3 * error, 0.05))
 
 
-def _action(logged: LoggedDecision) -> Action:
-    """The logged action, with whatever this version knows of it."""
-    more = {name: getattr(logged, name) for name in ("share", "refit") if hasattr(logged, name)}
-    return Action(logged.strategy, logged.multiplier, **more)
-
-
 def _would_do(policy: Policy, logged: LoggedDecision) -> dict[str, float]:
     """Probability of each action by its text, among those that the policy would have been offered."""
     why = {arm: _unmet(arm, logged.history) for arm in policy.arms if arm not in logged.previews}
@@ -274,7 +268,13 @@ def _would_do(policy: Policy, logged: LoggedDecision) -> dict[str, float]:
 
 
 def _offer(policy: Policy, logged: LoggedDecision, missing: Mapping[str, str]) -> dict[str, float]:
-    offered = [Action(arm, float(m)) for arm in policy.arms if arm not in missing for m in policy.multipliers]
+    offers = getattr(policy, "offers", None)
+    wanted = (
+        [Action(arm, float(m)) for arm in policy.arms for m in policy.multipliers]
+        if offers is None
+        else list(offers(logged.history))
+    )
+    offered = [action for action in wanted if action.stop or action.strategy not in missing]
     if not offered:
         return {}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from metaal.actions import Policy
-from metaal.errors import EvaluationError, InputError
+from metaal.errors import EvaluationError, InputError, LeakError
 from metaal.evaluating.cells import cells_of, chosen
-from metaal.evaluating.leaks import LeakError, Leaky, refuse_leaks
+from metaal.evaluating.leaks import Leaky, refuse_leaks
 from metaal.evaluating.playing import Contest, play_all
 from metaal.evaluating.reading import read_result
 from metaal.policies import read_policy

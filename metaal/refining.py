@@ -1,4 +1,4 @@
-"""Refine a policy that was trained elsewhere with the user's own logged runs: few of them change little, many decide."""
+"""Refine a policy trained elsewhere with the user's own logged runs: few of them change little, many decide."""
 
 from __future__ import annotations
 

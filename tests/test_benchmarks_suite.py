@@ -85,7 +85,23 @@ def test_seeds_are_those_of_no_other_suite() -> None:
 
 
 def test_the_bars_belong_to_this_suite() -> None:
-    assert read_bars().suite == read_suite(suite.FILE).hash, "the suite changed: think about the bars, then its hash"
+    assert read_bars().suite == suite.fingerprint(), "the suite changed: think about the bars, then its hash"
+
+
+def test_the_fingerprint_is_of_what_the_suite_says(tmp_path: Path) -> None:
+    text = suite.FILE.read_text(encoding="utf-8")
+    file, sets = tmp_path / "suite.toml", tmp_path / "sets.csv"
+    sets.write_text(suite.SETS.read_text(encoding="utf-8"), encoding="utf-8")
+    for old, new, same in (
+        ("about = ", "about = 'other words' #", True),
+        ("# the", "# another remark on the", True),
+        ("cells = 24", "cells = 12", False),
+        ("seeds = [200,", "seeds = [210,", False),
+    ):
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+        assert (suite.fingerprint(file, sets) == suite.fingerprint()) == same
+    sets.write_text(sets.read_text(encoding="utf-8").replace("nasa", "nasa2"), encoding="utf-8")
+    assert suite.fingerprint(suite.FILE, sets) != suite.fingerprint()
 
 
 def test_other_sets_than_those_that_were_fixed_are_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ MODULES = sorted(
 )
 NAMES = """
 ARMS STATISTICS Action ActionSet Dataset Decision EmptyPoolError EvaluationError FitError Fixed History
-InputError Learned MetaalError MismatchError OutOfTurnError Policy PolicyError PolicyFileError Prices Query
+InputError LeakError Learned MetaalError MismatchError OutOfTurnError Policy PolicyError PolicyFileError Prices Query
 Result Run Schedule Seeds Task TaskError UnavailableError Uniform UnknownIdError describe estimate evaluate
 fit load outputs play read_policy softmax
 """

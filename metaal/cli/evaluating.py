@@ -40,7 +40,7 @@ def evaluate(
     batch: Annotated[int | None, typer.Option(min=1, help="With --on: rows a loop; default: by the data.")] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="With --on: labels; default: by the data.")] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of seeds; default: 5, or those of the suite.")
+        int | None, typer.Option(min=1, help="Number of seeds; default: 10, or those of the suite.")
     ] = None,
     store: Annotated[str, typer.Option(help="Directory to log to; a rerun goes on.")] = "eval_runs",
     shard: Annotated[str, typer.Option(metavar="i/n", help="Only the i-th of n equal parts.")] = "1/1",
@@ -59,8 +59,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Compare policies and static strategies on a suite or on your own labelled data."""
-    from metaal.evaluating.cells import SEEDS
-    from metaal.evaluating.own_data import POLICIES, described, own_tasks
+    from metaal.evaluating.own_data import POLICIES, SEEDS, described, own_tasks
     from metaal.evaluation import evaluate as compare
 
     if sum(way is not None for way in (suite, on, estimate)) != 1:
@@ -77,7 +76,8 @@ def evaluate(
         own = _own(on, target, kind, drop_rare)
         rivals = rivals_of(policy, POLICIES[own.data.kind])
         tasks = own_tasks(own, learner or (), batch=batch, budget=budget)
-        typer.echo(described(own, tasks, seeds or len(SEEDS), len(rivals)), err=True)
+        seeds = seeds or SEEDS
+        typer.echo(described(own, tasks, seeds, len(rivals)), err=True)
     numbers = range(seeds) if seeds is not None else None
     prices = Prices(label=label, second=second, round=round_, point=point)
     failed: EvaluationError | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metaal.comparing.pareto import middle
 from metaal.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MEANS = (
     "full",
     "utility",
 )
-"""Means over tasks of the means over seeds; NaN where no run has them."""
+"""Means over families of the means over their tasks and seeds; NaN where no run has them."""
 WHERE_MEASURED = ("aulc.rmse", "aulc.brier")
 PER_RUN = ("seconds", "rounds", "fits", "rows.scored", "labels", "labels.spent")
 """Means over runs."""
@@ -35,12 +36,13 @@ def overview(runs: pandas.DataFrame, policies: Sequence[str]) -> pandas.DataFram
 
     levels = [str(c).rsplit(".", 1)[1] for c in runs if str(c).startswith("labels.to.")]
     per_run = [str(c) for c in runs if c in PER_RUN or str(c).startswith("seconds.")]
+    means = {c: middle(runs, c) for c in (*MEANS, *WHERE_MEASURED) if c in runs}
     lines = []
     for name in policies:
         rows = runs[runs["policy"] == name]
         line: dict[str, Any] = {"policy": name, "runs": len(rows)}
         for column in (*MEANS, *(c for c in WHERE_MEASURED if c in rows)):
-            line[column] = rows.groupby("task")[column].mean().mean() if column in rows else np.nan
+            line[column] = means[column][name] if column in means and name in means[column] else np.nan
         for level in levels:
             line[f"reached.{level}"] = float(rows[f"labels.to.{level}"].notna().mean())
             for column, never in ((f"labels.to.{level}", np.inf), (f"compression.{level}", -np.inf)):

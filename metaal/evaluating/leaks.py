@@ -11,14 +11,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Literal
 
 from metaal.actions import Policy
-from metaal.errors import EvaluationError, InputError, MetaalError
+from metaal.errors import InputError, LeakError, MetaalError
 from metaal.rehearsal import Dataset, Task
 
 Leaky = Literal["refuse", "mark"]
-
-
-class LeakError(EvaluationError):
-    """A policy would be judged on data of a family that it was trained on."""
 
 
 def trained_on(policy: Any) -> frozenset[str]:

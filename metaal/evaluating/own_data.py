@@ -49,6 +49,10 @@ class OwnData:
     notes: tuple[str, ...] = ()
 
 
+SEEDS = 10
+"""Seeds where the user names none: against three rivals fewer than seven cannot show a difference, however large."""
+
+
 def read_own(source: str, target: str | None = None, *, kind: str | None = None, drop_rare: bool = False) -> OwnData:
     """Read a user's data, and refuse what an evaluation would only stumble over later.
 

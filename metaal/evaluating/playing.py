@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from metaal.actions import Policy
-from metaal.evaluating.leaks import LeakError, leaks, refusal
+from metaal.errors import LeakError
+from metaal.evaluating.leaks import leaks, refusal
 from metaal.measures import measure
 from metaal.prices import Prices
 from metaal.rehearsal import Task, Trace, play

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -9,6 +10,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from metaal.errors import SealedError
+
+_SHUT = threading.local()
+"""Bans of this thread: while one run is played, no envelope opens, also none of a layout that a cheat makes anew."""
 
 
 class Sealed:
@@ -49,28 +53,31 @@ them; use the guide split for whatever decides
         SealedError
             They are being kept closed.
         """
-        if self._forbidden:
+        if self._forbidden or getattr(_SHUT, "bans", 0):
             raise self._refusal()
         self.reads += 1
         return self._labels
 
     @contextmanager
     def forbidden(self) -> Iterator[None]:
-        """Keep them closed in this block; blocks can be nested."""
+        """Keep them, and whatever else is sealed, closed in this block; blocks can be nested."""
         self._forbidden += 1
+        _SHUT.bans = getattr(_SHUT, "bans", 0) + 1
         try:
             yield
         finally:
             self._forbidden -= 1
+            _SHUT.bans -= 1
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
         """Lift every ban in this block; for the one that writes the report."""
         before, self._forbidden = self._forbidden, 0
+        bans, _SHUT.bans = getattr(_SHUT, "bans", 0), 0
         try:
             yield
         finally:
-            self._forbidden = before
+            self._forbidden, _SHUT.bans = before, bans
 
     def copy(self) -> Sealed:
         """The same labels in another envelope, with a count and bans of its own."""

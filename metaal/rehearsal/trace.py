@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaal.rehearsal.layout import Kind
 from metaal.rehearsal.scoring import MAIN
+from metaal.statistics import STATISTICS
 from metadata_store import Store
 
 if TYPE_CHECKING:
@@ -16,16 +17,8 @@ EVENTS = ("ask", "tell", "report", "end")
 """Records that a curve is made of; branches and whatever else lies beside a run are not."""
 
 
-KEPT = (
-    "labels.count",
-    "score.value",
-    "action.name",
-    "action.share",
-    "action.refit",
-    "query.count",
-    "cost.rows.scored",
-)
-"""Values of a loop that a trace shows beside scores, decisions and seconds."""
+TEXTS = ("action.name", "action.strategy", "action.refit", "decision.reason")
+"""What a loop says in words; its series are all kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +66,10 @@ def read_trace(store: Store, run: str) -> Trace:
                 full[name.removeprefix("report.full_")] = float(value)
             elif name.startswith("report."):
                 row[name.removeprefix("report.")] = float(value)
-            elif name in KEPT or name.startswith("decision."):
-                row[name] = value
-            elif name.endswith(".seconds"):
+            elif name in STATISTICS or name.startswith(("score.", "user.")) or name.endswith(".seconds"):
                 row[name] = float(value)
+            elif name in TEXTS:
+                row[name] = value
     # An ask that said stop has no model of its own: the end's is the same, trained on the same labels.
     ended = max(rows, default=0)
     rows = {k: row for k, row in rows.items() if k == ended or row.get("query.count") != 0}

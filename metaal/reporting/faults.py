@@ -72,8 +72,9 @@ def _where(reading: Reading, groups: pandas.DataFrame) -> str:
 
 
 def _regret(reading: Reading) -> str:
-    own = tables.regret_table(reading, [reading.main]).html()
-    every = tables.regret_table(reading, reading.policies).html()
+    found = tables.regrets(reading)
+    own = tables.regret_table(reading, found[found["policy"] == reading.main]).html()
+    every = tables.regret_table(reading, found).html()
     return (
         "<h3>How bad it gets: regret</h3>"
         + soft("What it loses to a rival on a task: more is worse, negative is a gain.")

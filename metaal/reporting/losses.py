@@ -114,11 +114,8 @@ def _interval(values: np.ndarray) -> dict[str, float]:
 
 def _pairs(reading: Reading, rival: str) -> pandas.DataFrame:
     """One line a cell: task, its facts, and the difference of AULC in points."""
-    rows = reading.good
-    keys = ["task", "stream", "family", "regime", "learner", "batch"]
-    wide = rows.pivot_table(index=keys, columns="policy", values="aulc", sort=False)
-    wide["delta"] = 100 * (wide[reading.main] - wide[rival])
-    return wide["delta"].dropna().reset_index()
+    both = reading.aulc[[reading.main, rival]]
+    return (100 * (both[reading.main] - both[rival])).rename("delta").dropna().reset_index()
 
 
 def _when(reading: Reading, task: str, rival: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from metaal.reporting import tables
@@ -46,7 +47,6 @@ def front_data(reading: Reading) -> dict[str, Any]:
         no other one is better on both
     """
     from metaal.comparing import number as about
-    from metaal.comparing import pareto
 
     reached = targets(reading)
     across = [c for c in ACROSS if c in reading.good]
@@ -58,17 +58,25 @@ def front_data(reading: Reading) -> dict[str, Any]:
     pairs: dict[str, list[dict[str, Any]]] = {}
     for x in across:
         for y in up:
+            least, most = reading.middle(x), reading.middle(y)
             pairs[f"{x}|{y}"] = [
                 {
-                    "policy": str(name),
-                    "x": plain(factors[x] * float(row["x"])),
-                    "y": plain(factors[y] * float(row["y"])),
-                    "front": bool(row["front"]),
+                    "policy": name,
+                    "x": plain(factors[x] * least[name]),
+                    "y": plain(factors[y] * most[name]),
+                    "front": _unbeaten(name, least, most),
                 }
-                for name, row in pareto(reading.good, x, y).iterrows()
+                for name in sorted(least, key=lambda name: least[name])
             ]
     lost = [y for y in up if all(point["y"] is None for x in across for point in pairs[f"{x}|{y}"])]
     return {"x": across, "y": [y for y in up if y not in lost] + lost, "titles": titles, "pairs": pairs}
+
+
+def _unbeaten(name: str, less: dict[str, float], more: dict[str, float]) -> bool:
+    """Whether no other policy is as good on both and better on one, as `metaal.comparing.pareto` finds it."""
+    own = less[name], more[name]
+    beaten = (less[rival] <= own[0] and more[rival] >= own[1] and (less[rival], more[rival]) != own for rival in less)
+    return all(math.isfinite(value) for value in own) and not any(beaten)
 
 
 def budget(reading: Reading) -> Section | None:

@@ -157,6 +157,12 @@ class Reading:
         return self._middles[column]
 
     @cached_property
+    def aulc(self) -> pandas.DataFrame:
+        """AULC by cell (task, stream, family, regime, learner, batch) and policy."""
+        keys = ["task", "stream", "family", "regime", "learner", "batch", "policy"]
+        return self.good.set_index(keys)["aulc"].unstack("policy")
+
+    @cached_property
     def static(self) -> list[str]:
         """The rivals that are one static strategy."""
         return [name for name in self.result.fixed if name != self.main]

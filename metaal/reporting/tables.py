@@ -86,10 +86,8 @@ def phase_table(reading: Reading) -> Table:
     return Table(["policy", *phases, "all"], rows, marked=[names.index(reading.main)])
 
 
-def regret_table(reading: Reading, policies: list[str]) -> Table:
+def regret_table(reading: Reading, found: Any) -> Table:
     """How much policies lose to rivals at worst."""
-    found = regrets(reading)
-    found = found[found["policy"].isin(policies)]
     point = reading.score.point
     head = ["policy", "against", f"mean, {point}", "worst tenth of the tasks", "worst task", "tasks worse"]
     head += ["where it loses most"]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from metaal import ActionSet, Decision, Fixed, History, Learned, Prices, Run, Schedule, Uniform, estimate
+from metaal import ActionSet, Decision, Fixed, History, Run, Schedule, Uniform, estimate
 from metaal.actions import Action, certain
 from metaal.errors import FitError
-from metaal.features import action_names
+from metaal.features import PROPOSAL
 from metaal.logs import read_log
-from metaal.trees import constant
 from metadata_store import MemoryStore, Record, open_store
 
 WORTH = {"cluster_margin": 0.03, "margin": 0.02, "random": 0.01, "random ×2": 0.05}
@@ -130,28 +129,31 @@ def test_a_policy_that_could_not_go_on_agrees_with_nothing() -> None:
     assert (found.decisions, found.support) == (2, 0.5)
 
 
+@dataclass(frozen=True)
+class Previewing:
+    """Reads the proposals of both arms, as a learned policy does, and then takes random ones or the default."""
+
+    bold: bool
+    arms: tuple[str, ...] = ("cluster_margin", "random")
+    multipliers: tuple[float, ...] = (1.0,)
+    spelling: str = "previewing"
+
+    def decide(self, history: History, actions: ActionSet) -> Decision:
+        assert all(np.shape(actions.features(action.strategy)) == (len(PROPOSAL),) for action in actions)
+        wanted = Action("random" if self.bold else "cluster_margin")
+        return certain(actions, list(actions).index(wanted) if wanted in actions else 0, "")
+
+
 def test_a_learned_policy_chooses_between_what_was_previewed(explored: MemoryStore) -> None:
-    width = len(action_names())
-    policy = Learned(
-        members=(constant(1.0),),
-        seconds=None,
-        low=np.full(width, -1e9),
-        high=np.full(width, 1e9),
-        scale=0.01,
-        gate=0.0,
-        pairs=(("cluster_margin", 1.0), ("random", 1.0)),
-        default="cluster_margin",
-        prices=Prices(),
-    )
     strategy, outcome = logged(explored)
-    eager = estimate(policy, explored)
+    eager = estimate(Previewing(bold=True), explored)
     assert eager.support == pytest.approx((strategy != "margin").mean())
     assert eager.value == pytest.approx(outcome[strategy != "margin"].mean())
     assert not eager.covered, "it was asked only about two actions of three, and takes the logged one of them"
     assert eager.weight == pytest.approx(3 * (strategy != "margin").mean())
     assert np.isnan([eager.guesses[name].value for name in ("ips", "dr", "switch_dr")]).all()
     assert "only a closed loop can tell" in str(eager)
-    shy = estimate(replace(policy, gate=float("inf")), explored)
+    shy = estimate(Previewing(bold=False), explored)
     assert shy.covered
     assert shy.value == pytest.approx(WORTH["cluster_margin"] / 2)
 
@@ -248,7 +250,7 @@ def closed_loop(store: Any, name: str, policy: Any, number: int, noise: float) -
     proba = rng.dirichlet(np.full(3, rng.uniform(0.1, 0.8)), 30)
     run = Run(name, policy=policy, store=store, seed=number)
     query = run.ask(3, ids=np.arange(30), proba=proba, embedding=rng.normal(size=(30, 2)))
-    gain = worth(query.action, run.history.last("pool.margin.mean"))
+    gain = worth(query.action.split(",")[0], run.history.last("pool.margin.mean"))
     run.tell(query.ids % 3, score=0.4)
     run.end(score=0.4 + 2 * (gain + rng.normal(0, noise)))  # the mean over a batch of a straight line is its half
     return gain
@@ -293,3 +295,24 @@ def test_actions_that_were_never_logged_have_no_model() -> None:
     assert np.isnan([found.guesses[name].value for name in ("direct", "dr", "switch_dr")]).all()
     assert np.isfinite(found.value)
     assert "25% of its decisions take actions that were never logged" in str(found)
+
+
+class Quarter(Fixed):
+    """Margin on a quarter of the pool, or on all of it, at even odds."""
+
+    def offers(self, history: History) -> list[Action]:
+        return [Action("margin"), Action("margin", share=0.25)]
+
+    def decide(self, history: History, actions: ActionSet) -> Decision:
+        return Decision(np.full(2, 0.5))
+
+
+def test_a_share_of_the_pool_is_another_action_than_all_of_it() -> None:
+    store = open_store("memory:")
+    for number in range(20):
+        closed_loop(store, f"run {number:02d}", Quarter("margin"), number, noise=0.0)
+    texts = [d.action for d in read_log(store, score="score.value", default="cluster_margin").decisions]
+    assert set(texts) == {"margin", "margin, share 0.25"}
+    found, own = estimate("margin", store), estimate(Quarter("margin"), store)
+    assert found.support == pytest.approx(np.mean([text == "margin" for text in texts]))
+    assert (own.support, own.unseen, own.weight) == (0.5, 0.0, 1.0)

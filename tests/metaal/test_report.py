@@ -108,9 +108,10 @@ def test_the_judged_policy_can_be_chosen() -> None:
         page(made(), main="nobody")
 
 
-def test_the_file_is_written_where_it_was_asked_for(tmp_path: Path, usual: str) -> None:
-    path = write_report(made(), tmp_path / "new" / "report.html")
-    assert path.read_text(encoding="utf-8") == usual
+def test_the_file_is_written_where_it_was_asked_for(tmp_path: Path) -> None:
+    path = write_report(made(["a"], families=1), tmp_path / "new" / "report.html")
+    assert path == tmp_path / "new" / "report.html"
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_a_single_policy_is_not_compared_with_anybody() -> None:
@@ -142,13 +143,12 @@ def test_where_it_is_surely_worse_is_said_first() -> None:
     assert "Against the strongest rival, b (highest mean AULC), a was behind on 14 of 14 tasks" in text
     assert re.search(r"That is certain .* for regime (clean|noise\(rate=0.3\)) \(−\d.\d\d\) and regime", text)
     assert text.index("The largest losses") < text.index("Where it gains")
-    even = words(page(made(["a", "b"], lead=0.0)))
-    assert "In no regime, learner or batch is that certain" in even
 
 
 def test_policies_that_hardly_differ_are_not_called_better() -> None:
-    text = words(page(made(["a", "b"], families=6, lead=0.0)))
+    text = words(page(made(["a", "b"], lead=0.0)))
     assert re.search(r"a is (not distinguishable from|practically the same as) b", text)
+    assert "In no regime, learner or batch is that certain" in text
 
 
 def test_a_regression_is_never_said_to_have_an_accuracy() -> None:

@@ -18,6 +18,7 @@ from metaal.rehearsal import Trace
 from metaal.reporting import diagram, losses, words
 from metaal.reporting.calibration import calibrations
 from metaal.reporting.curves import LEAST, MOST, curve_data, grid_curve
+from metaal.reporting.money import front_data
 from metaal.reporting.reading import Reading
 from metaal.reporting.timeline import run_data, share_data
 from metaal.result import Result
@@ -219,6 +220,19 @@ def test_losses_come_first_with_when_and_what_was_done() -> None:
     assert clean["p"] == pytest.approx(ttest_1samp(expected, 0).pvalue)
     assert np.isnan(groups.loc[("family", "won")]["low"])
     assert "batch" not in groups.index.get_level_values("kind")
+
+
+def test_the_fronts_of_the_page_are_those_of_the_comparison() -> None:
+    result = made(["a", "b", "c", "d"], families=3, lead=0.003)
+    data = front_data(Reading(result))
+    assert {"seconds", "fits", "rows.scored", "rounds"} == set(data["x"])
+    assert {"compression.90", "compression.95", "compression.98", "aulc"} == set(data["y"])
+    for pair, points in data["pairs"].items():
+        found = result.pareto(*pair.split("|"))
+        assert {point["policy"]: point["front"] for point in points} == found["front"].to_dict()
+        for point in points:
+            x: Any = found.loc[point["policy"], "x"]
+            assert point["x"] == pytest.approx(x, rel=1e-4)
 
 
 @pytest.mark.parametrize("width", [360, 760])
