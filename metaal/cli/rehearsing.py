@@ -17,6 +17,9 @@ def rehearse(
     ] = None,
     store: Annotated[str | None, typer.Option(metavar="DIR", help="Directory to log to; a rerun goes on.")] = None,
     data: Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder of the suite's manifests.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Who plays; default: an exploring policy over all actions.")
+    ] = None,
     shard: Annotated[str, typer.Option(metavar="i/n", help="Only the i-th of n equal parts.")] = "1/1",
     only: Annotated[str, typer.Option(metavar="GLOB", help="Only tasks of such a name, as 'wine~*'.")] = "*",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long.")] = False,
@@ -56,7 +59,8 @@ def rehearse(
         return
     if store is None:
         raise typer.BadParameter("pass --store DIR, or --dry-run")
-    _play(chosen, store, json, data=data, shard=shard, only=only, jobs=jobs, backend=backend, address=address)
+    where = {"jobs": jobs, "backend": backend, "address": address}
+    _play(chosen, store, json, data=data, policy=policy, shard=shard, only=only, **where)
 
 
 def _play(suite: Any, store: str, json: bool, **words: Any) -> None:

@@ -72,7 +72,7 @@ def read_trace(store: Store, run: str) -> Trace:
                 row[name] = value
     # An ask that said stop has no model of its own: the end's is the same, trained on the same labels.
     ended = max(rows, default=0)
-    rows = {k: row for k, row in rows.items() if k == ended or row.get("query.count") != 0}
+    rows = {k: row for k, row in rows.items() if k == ended or row.get("action.name") != "stop"}
     curve = pd.DataFrame([rows[k] for k in sorted(rows)]).rename(
         columns={"labels.count": "labels", "score.value": "guide"}
     )
