@@ -83,7 +83,15 @@ def test_every_logged_series_is_in_the_dictionary_and_within_its_range() -> None
     run.withdraw([next(iter(run.labels))])
     frame = store.frame()
     bookkeeping = ("run.", "tag.", "report.", "user.")
-    texts = {"action.name", "action.strategy", "action.stop", "decision.reason", "state.digest", "state.pool"}
+    texts = {
+        "action.name",
+        "action.strategy",
+        "action.stop",
+        "action.refit",
+        "decision.reason",
+        "state.digest",
+        "state.pool",
+    }
     texts |= {"score.balanced_accuracy", "score.log_loss"}  # further scores of the caller's, named by the caller
     logged = {name for name in frame if not name.startswith(bookkeeping)} - texts
     assert logged <= set(STATISTICS)

@@ -47,8 +47,8 @@ def overview(runs: pandas.DataFrame, policies: Sequence[str]) -> pandas.DataFram
             line[f"reached.{level}"] = float(rows[f"labels.to.{level}"].notna().mean())
             for column, never in ((f"labels.to.{level}", np.inf), (f"compression.{level}", -np.inf)):
                 if column in rows:
-                    middle = rows[column].fillna(never).median()
-                    line[column] = middle if np.isfinite(middle) else np.nan
+                    median = rows[column].fillna(never).median()
+                    line[column] = median if np.isfinite(median) else np.nan
         for column in per_run:
             line[column] = rows[column].mean()
         lines.append(line)

@@ -70,10 +70,14 @@ def read_trace(store: Store, run: str) -> Trace:
                 row[name] = float(value)
             elif name in TEXTS:
                 row[name] = value
-    # An ask that said stop has no model of its own: the end's is the same, trained on the same labels.
-    ended = max(rows, default=0)
-    rows = {k: row for k, row in rows.items() if k == ended or row.get("action.name") != "stop"}
-    curve = pd.DataFrame([rows[k] for k in sorted(rows)]).rename(
-        columns={"labels.count": "labels", "score.value": "guide"}
-    )
+    curve = pd.DataFrame(_models(rows)).rename(columns={"labels.count": "labels", "score.value": "guide"})
     return Trace(run, curve, full, pool, MAIN[kind])
+
+
+def _models(rows: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a model, oldest first: an ask that said stop shares its labels with the end, and its row as well."""
+    last = max(rows, default=0)
+    for k in [k for k, row in rows.items() if row.get("action.name") == "stop" and k < last]:
+        stopped = rows.pop(k)
+        rows[last] = {name: stopped[name] for name in TEXTS if name in stopped} | rows[last]
+    return [rows[k] for k in sorted(rows)]
