@@ -17,6 +17,7 @@ from benchmarks.micro import tables
 from benchmarks.record import RESULTS, read_result
 from benchmarks.store import tables as store_tables
 from benchmarks.store.summary import summary
+from metaal.comparing import holm
 from metaal.result import Result
 
 README = Path(__file__).parent.parent / "README.md"
@@ -71,12 +72,14 @@ def dev() -> str:
     facts = json.loads((RESULTS / "learned_policy_dev.json").read_text())
     main = "learned"
     table: Any = result.table()
+    sure = corrected(result, main)
     lines = [
         f"Closed loop on {facts['families']} data-set families that nothing was trained or tuned on, "
         f"{facts['tasks']} tasks (three",
         f"learners, batches of 3, 10 or 40, 15 loops), {len(facts['seeds'])} seed{'s' * (len(facts['seeds']) > 1)}, "
         f"{facts['runs']} runs (`python -m benchmarks.learned_policy measure`).",
-        "Differences are means over families, with a 95 % bootstrap interval over families and a Wilcoxon test.",
+        "All numbers are means over families; differences with a 95 % bootstrap interval over families, and p of the",
+        "Wilcoxon signed-rank test by Holm's correction for four rivals.",
         "",
         *_verdicts(result, main),
         "",
@@ -89,22 +92,29 @@ def dev() -> str:
             delta = by_family(result, str(name), main)
             draws = np.random.default_rng(0).integers(len(delta), size=(10_000, len(delta)))
             low, high = np.quantile(delta[draws].mean(1), [0.025, 0.975])
-            p = wilcoxon(delta).pvalue if (delta != 0).any() else 1.0
-            cells = (
-                f"{delta.mean():+.2f} ({low:+.2f} to {high:+.2f}) | {p:.2g} | {(delta > 0).sum()} / {(delta < 0).sum()}"
-            )
+            interval = f"{delta.mean():+.2f} ({low:+.2f} to {high:+.2f})"
+            cells = f"{interval} | {sure[str(name)]:.2g} | {(delta > 0).sum()} / {(delta < 0).sum()}"
         scores = f"{100 * row['aulc']:.2f} | {100 * row['first30']:.2f} | {row['aulc.log_loss']:.3f}"
         lines.append(f"| `{name}` | {scores} | {cells} |")
     return "\n".join(lines)
 
 
+def corrected(result: Result, main: str) -> dict[str, float]:
+    """Rival → p of the signed-rank test over families, by Holm's correction for all of them."""
+    deltas = {name: by_family(result, name, main) for name in result.policies if name != main}
+    p = [float(wilcoxon(delta).pvalue) if (delta != 0).any() else 1.0 for delta in deltas.values()]
+    return dict(zip(deltas, map(float, holm(np.array(p))), strict=True))
+
+
 def _verdicts(result: Result, main: str) -> list[str]:
     """What the table says of the learned policy, in words that follow from its numbers."""
     words: dict[str, list[str]] = {"better than": [], "worse than": [], "not distinguishable from": []}
+    sure = corrected(result, main)
     for rival in ("schedule", "cluster_margin", "margin", "random"):
         delta = by_family(result, rival, main)
-        sure = wilcoxon(delta).pvalue < 0.05
-        word = "not distinguishable from" if not sure else "better than" if delta.mean() > 0 else "worse than"
+        word = (
+            "not distinguishable from" if sure[rival] >= 0.05 else "better than" if delta.mean() > 0 else "worse than"
+        )
         words[word].append(f"`{rival}` ({delta.mean():+.2f} pp)")
     found = [f"{word} {' and '.join(names)}" for word, names in words.items() if names]
     return [f"At p < .05 `{main}` is {'; '.join(found)}."]

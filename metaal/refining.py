@@ -65,14 +65,18 @@ def refine(
     except FitError:
         return base
     say("correcting the predictions")
-    x = decisions.features(rows)
-    residual = advantage / base.scale - base.predicted(x)
+    x, usual = decisions.features(rows), decisions.usual(rows, base.default)
+    believed = base.predicted(x) - (base.predicted(usual) if base.centred else 0.0)
+    residual = advantage / base.scale - believed
+    # Of the default's own batch there is nothing to correct.
+    both, left = np.concatenate([x, usual]), np.concatenate([residual, np.zeros(len(rows))])
     share = len(rows) / (len(rows) + SHRINK)
-    correction = _scaled(Boosting(params or Params(), seed).train(x, residual, weight, number=600), share)
+    trained = Boosting(params or Params(), seed).train(both, left, np.concatenate([weight, weight]), number=600)
+    correction = _scaled(trained, share)
     members = tuple(joined((member, correction)) for member in base.heads["advantage"])
     taken = sorted(set(map(str, decisions.action[rows])) - set(base.actions) - {"stop"})
-    with np.errstate(all="ignore"):
-        low, high = np.fmin(base.low, np.nanmin(x, axis=0)), np.fmax(base.high, np.nanmax(x, axis=0))
+    # A series that nobody logged is NaN throughout, and widens no range.
+    low, high = np.fmin(base.low, np.fmin.reduce(x, axis=0)), np.fmax(base.high, np.fmax.reduce(x, axis=0))
     facts: dict[str, Any] = {
         **base.facts,
         "refined on": f"{len(rows)} comparisons ({paired} in pairs) of {decisions.runs} runs, weight {share:.0%}",

@@ -67,6 +67,13 @@ class Decisions:
             ]
         ).reshape(len(rows), len(action_names()))
 
+    def usual(self, rows: np.ndarray, default: str) -> np.ndarray:
+        """Model input f8[n,F] of the default's own action in the states of some rows."""
+        action = read_action(default)
+        return np.stack(
+            [action_features(self.state[k], self.default[k], self.default[k], action) for k in rows]
+        ).reshape(len(rows), len(action_names()))
+
 
 def fit(
     store: Store,

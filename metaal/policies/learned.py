@@ -64,6 +64,9 @@ class Learned:
     prices : Prices
     previews : int
         Arms, the default's not counted, whose proposals are computed in a loop; 0 means all.
+    centred : bool
+        Whether the members predict how an action does beside the others of its state, so that its advantage is its
+        prediction less the default's; else they predict the advantage itself.
     explore : float
         Probability in [0, 1) of drawing from all actions alike, so that the log can train and judge other policies.
     facts : dict
@@ -82,6 +85,7 @@ class Learned:
     prices: Prices
     previews: int = 0
     explore: float = 0.0
+    centred: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     spelling: str = "fitted"
     checksum: str = ""
@@ -181,8 +185,10 @@ class Learned:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation f8[A] of the members' predictions, in score; NaN for what was not previewed."""
         mean, deviation = np.full(len(actions), np.nan), np.full(len(actions), np.nan)
-        found, spread = self._predict(x, "advantage")[0]
-        mean[list(held)], deviation[list(held)] = found * self.scale, spread * self.scale
+        votes = self._votes(x, "advantage")[0]
+        if self.centred:  # what a member is wrong about for all actions alike is no advantage
+            votes = votes - votes[held.index(at)]
+        mean[list(held)], deviation[list(held)] = votes.mean(1) * self.scale, votes.std(1) * self.scale
         # The default has no advantage over itself, nor has another name for the very same batch.
         for k, row in zip(held, x, strict=True):
             if k == at or (row[_OVERLAP] == 1.0 and Action(actions[k].strategy) == actions[k]):
@@ -264,19 +270,22 @@ class Learned:
         return float(outside.sum() / known.sum())
 
     def predicted(self, x: np.ndarray) -> np.ndarray:
-        """Mean prediction f8[n] of the members for rows of features f8[n,F], in units of ``scale``."""
+        """Mean prediction f8[n] of the members for rows of features f8[n,F], in units of ``scale``; see ``centred``."""
         return self._predict(x, "advantage")[0][0]
 
     def _predict(self, x: np.ndarray, *heads: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Mean and standard deviation f8[A] of the members of each head, all walked together."""
+        """Mean and standard deviation f8[A] of the members of each head."""
+        return [(votes.mean(1), votes.std(1)) for votes in self._votes(x, *heads)]
+
+    def _votes(self, x: np.ndarray, *heads: str) -> list[np.ndarray]:
+        """Predictions f8[A,M] of the members of each head, all walked together."""
         if heads not in self._walked:
             members = [trees if len(trees.root) else constant(0.0) for head in heads for trees in self.heads[head]]
             starts = np.cumsum([0, *(len(trees.root) for trees in members[:-1])])
             ends = np.cumsum([len(self.heads[head]) for head in heads])[:-1]
             self._walked[heads] = joined(members), starts, ends
         trees, starts, ends = self._walked[heads]
-        votes = np.add.reduceat(trees.leaves(x), starts, axis=1)
-        return [(own.mean(1), own.std(1)) for own in np.split(votes, ends, axis=1)]
+        return np.split(np.add.reduceat(trees.leaves(x), starts, axis=1), ends, axis=1)
 
     @cached_property
     def _walked(self) -> dict[tuple[str, ...], tuple[Trees, np.ndarray, np.ndarray]]:

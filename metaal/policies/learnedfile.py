@@ -39,6 +39,7 @@ def save(policy: Learned, path: str | Path) -> None:
         "actions": list(policy.actions),
         "default": policy.default,
         "previews": policy.previews,
+        "centred": policy.centred,
         "prices": asdict(policy.prices),
         "facts": policy.facts,
         "features": list(action_names()),
@@ -110,6 +111,9 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
     previews = head["previews"]
     if isinstance(previews, bool) or not isinstance(previews, int) or previews < 0:
         raise PolicyFileError(f"previews {previews!r} is not a whole number ≥ 0")
+    centred = head["centred"]
+    if not isinstance(centred, bool):
+        raise PolicyFileError(f"centred {centred!r} is neither true nor false")
     actions = check_actions([read_action(str(text)) for text in head["actions"]])
     if any(action.stop for action in actions):
         raise PolicyFileError("stop is among the actions that were learnt; whether to stop is a head of its own")
@@ -123,6 +127,7 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
         default=check_arm(head["default"]),
         prices=Prices(**head["prices"]),
         previews=previews,
+        centred=centred,
         facts=dict(head["facts"]),
         spelling=spelling,
         checksum=checksum,

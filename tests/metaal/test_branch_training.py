@@ -138,11 +138,17 @@ def test_states_speak_with_one_voice_whatever_their_size() -> None:
         return truth(z, rng) * (10.0 if rng.random() < 0.5 else 0.1)
 
     task = prepared(read_branched(planted(scaled, 4)), DEFAULT, {"accuracy": 1.0})
-    rival = np.abs(task.target[(task.target != 0) & task.plain])
-    lead = np.abs(task.lead[(task.target != 0) & task.plain])
+    rival = np.abs(task.ahead[(task.lead != 0) & task.plain])
+    lead = np.abs(task.lead[(task.lead != 0) & task.plain])
     assert lead.max() / lead.min() == pytest.approx(100)
     assert rival.max() / rival.min() < 100
-    assert (np.sign(task.target) == np.sign(task.lead)).all()
+    assert (np.sign(task.ahead) == np.sign(task.lead)).all()
+    # Beside the others of its state: what all plain actions share is gone, and what lies between two of them is not.
+    for state in np.unique(task.state):
+        here = task.state == state
+        assert task.target[here & task.plain].mean() == pytest.approx(0, abs=1e-12)
+        gap = task.target[here] - task.target[here & task.default]
+        np.testing.assert_allclose(gap, task.ahead[here], atol=1e-12)
 
 
 def tasks(lead: np.ndarray, families: int) -> Task:
@@ -151,7 +157,7 @@ def tasks(lead: np.ndarray, families: int) -> Task:
     state, default = np.repeat(np.arange(n), 2), np.tile([True, False], n)
     both = np.stack([np.zeros(n), lead], axis=1).ravel()
     group = np.array([f"g{k % families}" for k in state])
-    return Task(np.zeros((2 * n, 1)), both, both, state, group, default, np.ones(2 * n, dtype=bool))
+    return Task(np.zeros((2 * n, 1)), both, both, both, state, group, default, np.ones(2 * n, dtype=bool))
 
 
 def test_the_gate_is_chosen_by_what_its_choices_bring() -> None:
