@@ -226,6 +226,21 @@ WORKS: tuple[tuple[str, Work, Work | None], ...] = (
 )
 
 
+def markdown() -> str:
+    """The measured rates as a table, for docs/rehearsal.md."""
+    found = json.loads((RESULTS / "rehearsal.json").read_text(encoding="utf-8"))["loops per CPU second"]
+    lines = [
+        "| learner | work | metaal | scikit-activeml | ratio | learner's share of the CPU | strategies' share |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in found.items():
+        learner, work = name.split(", ", 1)
+        peer = f"{row['peer']:.0f} | {row['ratio']:.1f}" if "peer" in row else "– | –"
+        shares = f"{row['learner_share']:.0%} | {row['strategies_share']:.0%}"
+        lines.append(f"| {learner} | {work} | {row['metaal']:.0f} | {peer} | {shares} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, print, and write ``results/rehearsal.json``."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -5,7 +5,7 @@
 
 results       README between <!-- results --> and <!-- /results -->: the tables of `benchmarks.readme`
 docs/speed.md, docs/zoo.md, and what `benchmarks.run --write` wrote: whole pages
-further marks literature, literature-summary, suite, latency: where README or a page of docs has them
+further marks literature, literature-summary, suite, latency, rehearsal: where README or a page of docs has them
 claims        numbers in README's own sentences
 manifest      benchmarks/results/manifest.json against the files beside it
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import gallery, readme, run
+from benchmarks import gallery, readme, rehearsal, run
 from benchmarks.literature import comparing
 from benchmarks.micro import latency
 from benchmarks.record import RESULTS, check_manifest, write_manifest
@@ -48,6 +48,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "literature-summary": comparing.summary,
     "latency": latency.markdown,
     "suite": lambda: run.committed("suite"),
+    "rehearsal": rehearsal.markdown,
 }
 """Mark → what stands between it and its end."""
 
