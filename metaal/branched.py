@@ -13,13 +13,12 @@ from metaal.errors import FitError
 from metaal.features import PROPOSAL, action_features, state_features, state_names
 from metaal.history import History
 from metaal.logs import at_decision
-from metaal.rehearsal.following import mean_gain
+from metaal.policies.learned import AHEAD
+from metaal.rehearsal.following import leads
 from metaal.rehearsal.outcomes import LOWER_IS_BETTER
 from metaal.state import RunState
 from metadata_store import Record, Store
 
-AHEAD = (1, 3, 6, 10)
-"""Batches after which the gain of going on with the default is learnt."""
 PHASES = ("fit", "score", "select")
 
 
@@ -199,9 +198,7 @@ def _leads(mine: Mapping[str, np.ndarray], usual: Mapping[str, np.ndarray], hori
     for name, curve in mine.items():
         if name == "labels" or labels[-1] > at[-1]:
             continue
-        curve, level = curve[: horizon + 1], usual[name]
-        out[name] = mean_gain(labels, curve, labels[-1]) - mean_gain(at, level, labels[-1])
-        out[f"h1.{name}"] = float(curve[1] - np.interp(labels[1], at, level))
+        out[name], out[f"h1.{name}"] = map(float, leads(labels, curve[: horizon + 1], at, usual[name])[:2])
     return out
 
 

@@ -130,3 +130,19 @@ def mean_gain(labels: Sequence[float] | np.ndarray, curve: Sequence[float] | np.
     at = np.append(x[inside], end)
     values = np.append(y[inside], np.interp(end, x, y))
     return float(round(np.trapezoid(values, at) / (end - x[0]) - y[0], 12))
+
+
+def leads(labels: np.ndarray, curve: np.ndarray, at: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Lead f8[H+1] of one branch over another at the same labels: of its mean, then after each of its H batches.
+
+    Parameters
+    ----------
+    labels, curve : f8[H+1]
+        Of the branch, the state it began in first.
+    at, level : f8[K]
+        Of the other one; NaN is the lead where it ends before.
+    """
+    after = np.where(labels <= at[-1], curve - np.interp(labels, at, level), np.nan)
+    end = labels[-1]
+    mean = np.nan if end > at[-1] else mean_gain(labels, curve, end) - mean_gain(at, level, end)
+    return np.concatenate([[mean], after[1:]])

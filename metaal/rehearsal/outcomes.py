@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metaal.errors import FitError
-from metaal.rehearsal.following import mean_gain
+from metaal.rehearsal.following import leads
 from metadata_store import Store
 
 if TYPE_CHECKING:
@@ -108,12 +108,10 @@ def _advantages(table: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def _lead(labels: np.ndarray, curve: np.ndarray, row: int, base: int, horizon: int) -> np.ndarray:
-    """Lead of one branch over the default's at the same labels: of the mean over the branch, then after each batch."""
+    """`leads` of one row of the table over the default's; NaN where one of them is not known."""
     other = np.isfinite(labels[base]) & np.isfinite(curve[base])
     x, y = labels[row, : horizon + 1], curve[row, : horizon + 1]
     at, level = labels[base][other], curve[base][other]
     if not np.isfinite(x).all() or not np.isfinite(y).all() or len(at) < 2:
         return np.full(horizon + 1, np.nan)
-    leads = np.where(x <= at[-1], y - np.interp(x, at, level), np.nan)
-    mean = np.nan if x[-1] > at[-1] else mean_gain(x, y, x[-1]) - mean_gain(at, level, x[-1])
-    return np.concatenate([[mean], leads[1:]])
+    return leads(x, y, at, level)

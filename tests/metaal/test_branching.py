@@ -15,7 +15,7 @@ from metaal.errors import FitError, MismatchError, PolicyError, TaskError
 from metaal.policies.schedule import Schedule
 from metaal.rehearsal import Branches, Exploring, branch, branching, read_branches
 from metaal.rehearsal.branching import chosen
-from metaal.rehearsal.outcomes import mean_gain
+from metaal.rehearsal.following import mean_gain
 from metadata_store import MemoryStore, Record
 
 PLAN = Branches(("margin", "random", "k_center"), states=2)
