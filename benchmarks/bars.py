@@ -129,7 +129,9 @@ def judge(result: Result, policy: str, bars: Bars | None = None) -> list[Verdict
         try:
             if families < bars.families:
                 raise NotMeasuredError(f"{families} families, needs {bars.families}")
-            found = kind.judge(result, policy, bar, bars)
+            # A bar on what a policy does at other prices names these.
+            player = _rival(result, f"{policy}({bar['prices']})") if "prices" in bar else policy
+            found = kind.judge(result, player, bar, bars)
             verdict = "stretch" if found.met and found.stretch else "met" if found.met else "missed"
         except (NotMeasuredError, InputError) as error:
             found, verdict = Found(False, False, str(error)), "not measured"
@@ -213,9 +215,11 @@ def _utility(result: Result, policy: str, bar: Mapping[str, Any], bars: Bars) ->
         runs = result.good
         worth = prices.point * runs["points"] - prices.label * runs["labels.spent"] - prices.second * runs["seconds"]
         worth = worth - prices.round * runs["rounds"]
-        means = family_means(runs.assign(utility=worth), "utility")[[policy, *fixed]]
+        at = f"{policy}(second={prices.second!r})"  # it knows the prices, if it was played with them
+        ours = at if at in result.policies else policy
+        means = family_means(runs.assign(utility=worth), "utility")[[ours, *fixed]]
         rival = str(means[fixed].mean().idxmax())
-        delta = (means[policy] - means[rival]).dropna().to_numpy(dtype=np.float64)
+        delta = (means[ours] - means[rival]).dropna().to_numpy(dtype=np.float64)
         difference, p = float(delta.mean()), wilcoxon(delta)[1]
         tied.append(difference >= 0 or p >= LEVEL)
         best.append(difference > 0 and p < LEVEL)
@@ -263,7 +267,11 @@ def _number(text: str) -> Callable[[Mapping[str, Any], str], str]:
 
 
 def _titled(text: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda bar: text.format(**{**bar, "score": number(bar["score"]).title if "score" in bar else ""})
+    def titled(bar: Mapping[str, Any]) -> str:
+        said = text.format(**{**bar, "score": number(bar["score"]).title if "score" in bar else ""})
+        return f"{said}, at {bar['prices']}" if "prices" in bar else said
+
+    return titled
 
 
 KINDS: Mapping[str, _Kind] = {

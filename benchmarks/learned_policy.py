@@ -1,141 +1,248 @@
-"""How the shipped policy is made and measured; every step can be broken off and goes on where it was.
+"""How the shipped policy is made; every step can be broken off and goes on where it was.
 
-    python -m benchmarks.learned_policy corpus  --data DIR --store corpus     # hours: sibling runs on the train sets
-    python -m benchmarks.learned_policy train   --store corpus                # minutes: metaal/policies/learned.metaal
-    python -m benchmarks.learned_policy measure --data DIR --store dev_runs   # hours: closed loop on the dev sets
+    metaal rehearse --suite train --data DIR --store corpus       # hours: branches on the train sets
+    python -m benchmarks.learned_policy tune  corpus --data DIR --work tuning   # hours: settings, by closed loops
+    python -m benchmarks.learned_policy train corpus              # minutes: metaal/policies/learned.metaal
+    python -m benchmarks.run --data DIR --store runs              # hours: closed loops on the dev sets
 
-The corpus holds *siblings*: runs that follow one prefix to a loop, do something different there, and then follow the
-default; the first runs of a state are equal bit for bit, so `metaal.fit` compares them in pairs. The suite is fixed by
-this file alone: which sets (all of train but those that metaal's built-in data come from), learners, loops and batches.
+`train` and `tune` read any number of stores, such as the corpus and a second one of states that a policy reached itself
+(``metaal rehearse --policy metaal/policies/learned.metaal``). `tune` may run in as many processes as there are cores,
+with one ``--work``. A trial trains on two thirds of the train families with settings that Optuna proposes, and plays
+the tasks of tuning.toml on the others; its value is the mean over families of the area under the learning curve, less
+that of the default strategy. The dev and test families take part in nothing here.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 
 import metaal
-from benchmarks.data import Source, read_manifest
-from benchmarks.record import write_result
-from metaal.actions import ARMS, DEFAULT_ARM
-from metaal.progress import bar
-from metaal.randomness import generator
+from benchmarks.data import read_manifest
+from benchmarks.record import RESULTS, versions_and_machine, write_manifest
+from metaal.actions import DEFAULT_ARM
+from metaal.boosting import Params
+from metaal.branch_training import fit_branched
+from metaal.branched import Branched, joined, read_branched
+from metaal.measures import area
+from metaal.prices import Prices
+from metaal.rehearsal import read_suite
 from metaal.rehearsal.playing import shared_store
 from metadata_store import open_store
 
+if TYPE_CHECKING:
+    import optuna
+
+    from metaal.policies.learned import Learned
+
 HERE = Path(__file__).parent
 POLICY = HERE.parent / "metaal" / "policies" / "learned.metaal"
+TUNING = HERE / "tuning.toml"
 BUILT_IN_FAMILIES = {"optdigits"}  # scikit-learn's digits: kept unseen, so that the built-in suites stay honest
-LEARNERS = ("logistic", "extra_trees", "naive_bayes")
-LOOPS = (0, 2, 5, 9)
-BATCHES = (3, 5, 10, 20, 40)
-BRANCHES = [(arm, 1.0) for arm in ARMS] + [(DEFAULT_ARM, 2.0), (DEFAULT_ARM, 4.0), ("margin", 2.0)]
-SCORE = {"score.value": 0.6, "score.log_loss": -0.4}
-RIVALS = ("random", "margin", "cluster_margin", "schedule")
-DEV_BATCHES = (3, 10, 40)
+LEFT_OUT = 1 / 3
+"""Share of the families that a trial is played on."""
+START: dict[str, Any] = {
+    "accuracy": 0.8,
+    "gate": 1.0,
+    "members": 4,
+    "rounds": 200,
+    "leaves": 8,
+    "min_leaf": 150,
+    "rate": 0.04,
+    "columns": 0.3,
+    "l2": 20.0,
+    "previews": 6,
+}
+"""Settings of the first trial, and of `train` where nothing was tuned; see policy_log.md for the offline trials."""
 
 
-def states(sources: list[Source], seed: int) -> list[tuple[Source, str, int, int, str, int]]:
-    """Every state to branch at: (source, learner, loop, batch, prefix strategy, seed), in a mixed order."""
-    out = []
-    for source in sources:
-        for learner in LEARNERS:
-            for loop in LOOPS:
-                rng = generator(seed, source.name, loop, learner)
-                room = (source.rows // 2 - 2 * source.classes) // (2 * (loop + 4))
-                batches = [b for b in BATCHES if b <= room]
-                if not batches:
-                    continue
-                prefix = DEFAULT_ARM if rng.random() < 0.5 else str(rng.choice(ARMS))
-                out.append((source, learner, loop, int(rng.choice(batches)), prefix, seed))
-    order = np.random.default_rng(seed).permutation(len(out))
-    return [out[k] for k in order]
+def read_corpus(stores: Sequence[str]) -> Branched:
+    """The branches of all stores, without the families that built-in data come from."""
+    whole = joined([read_branched(open_store(path, create=False)) for path in stores])
+    return whole.rows(~np.isin(whole.group, list(BUILT_IN_FAMILIES)))
 
 
-def branch(source: Source, learner: str, loop: int, batch: int, prefix: str, seed: int, store: str) -> int:
-    """Play all siblings of one state."""
-    opened = shared_store(store)
-    done = set(opened.runs())
-    from metaal.rehearsal.playing import run_name
-
-    for arm, multiplier in BRANCHES:
-        budget = batch * (loop + max(3, int(multiplier)))
-        task = metaal.Task(source.path, learner, batch=batch, budget=budget, seeds=seed, family=source.family)
-        middle = (arm, 1) if multiplier == 1 else (arm, 1, multiplier)
-        stages = ([(prefix, loop)] if loop else []) + [middle, (DEFAULT_ARM, 0)]
-        name = f"{prefix}.{loop}.{arm}.{multiplier:g}"
-        if run_name(task, name) in done and metaal.Run.resume(run_name(task, name), store=opened).ended:
-            continue
-        metaal.play(metaal.Schedule(tuple(stages)), task, store=opened, name=name)
-    return len(BRANCHES)
-
-
-def corpus(data: str, store: str, jobs: int, seed: int) -> None:
-    """Play the siblings of every state."""
-    sources = [s for s in read_manifest(data, "train") if s.family not in BUILT_IN_FAMILIES]
-    work = states(sources, seed)
-    print(f"{len(work)} states × {len(BRANCHES)} branches on {len({s.family for s in sources})} families", flush=True)
-    update, stop = bar("corpus", len(work))
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    for done, _ in enumerate(parallel(joblib.delayed(branch)(*state, store) for state in work), start=1):
-        update(done, "")
-        if done % 50 == 0:
-            print(f"{done} of {len(work)} states", flush=True)
-    stop()
-
-
-def train(store: str, seed: int) -> None:
-    """Fit the shipped policy and write it into the package."""
-    policy = metaal.fit(
-        open_store(store, create=False), score=SCORE, seed=seed, progress=lambda text: print(text, flush=True)
+def fit(data: Branched, settings: dict[str, Any], *, measured: bool, progress: Callable[[str], None]) -> Learned:
+    """A policy with these settings; see `START`."""
+    names = set(asdict(Params())) & set(settings)
+    weight = float(settings["accuracy"])
+    return fit_branched(
+        data,
+        default=DEFAULT_ARM,
+        prices=Prices(),
+        seed=0,
+        params=Params(**{name: settings[name] for name in names}),
+        scores={"accuracy": weight, "log_loss": 1 - weight} if weight < 1 else {"accuracy": 1.0},
+        gate=float(settings["gate"]),
+        previews=int(settings["previews"]),
+        measured=measured,
+        progress=progress,
     )
+
+
+def train(stores: Sequence[str], settings: dict[str, Any], out: Path) -> None:
+    """Fit the shipped policy and write it."""
+    policy = fit(read_corpus(stores), settings, measured=True, progress=lambda text: print(text, flush=True))
     versions = {name: __import__(name).__version__ for name in ("numpy", "lightgbm", "sklearn")}
-    policy.facts["made by"] = "python -m benchmarks.learned_policy corpus, then train"
+    policy.facts["made by"] = "metaal rehearse --suite train, then python -m benchmarks.learned_policy train"
+    policy.facts["settings"] = settings
     policy.facts["versions"] = {"metaal": metaal.__version__, "python": platform.python_version(), **versions}
-    policy.save(POLICY)
-    print(policy.card(), f"\n{POLICY.stat().st_size / 2**20:.2f} MiB")
+    policy.save(out)
+    print(policy.card(), f"\n{out.stat().st_size / 2**20:.2f} MiB")
 
 
-def dev_tasks(data: str) -> list[metaal.Task]:
-    """The closed-loop suite: every dev set with every learner, the batch drawn by name; about 16 loops each."""
-    out = []
-    for source in read_manifest(data, "dev"):
-        for learner in LEARNERS:
-            rng = generator(0, source.name, 0, f"dev:{learner}")
-            room = (source.rows // 2 - 2 * source.classes) // 16
-            batches = [b for b in DEV_BATCHES if b <= max(room, 3)]
-            batch = int(rng.choice(batches))
-            out.append(metaal.Task(source.path, learner, batch=batch, budget=15 * batch, family=source.family))
-    return out
+# -------------------------------------------------------------------- tuning
 
 
-def measure(data: str, store: str, jobs: int, seeds: int) -> None:
-    """Closed loop on the dev sets against the static rivals; results go to benchmarks/results."""
-    rivals: dict[str, metaal.Policy | str] = {"learned": "learned", **{name: name for name in RIVALS}}
-    result = metaal.evaluate(rivals, dev_tasks(data), range(seeds), store=store, jobs=jobs)
-    write_result("learned_policy_dev", result, f"python -m benchmarks.learned_policy measure --seeds {seeds}")
+def left_out(families: Sequence[str]) -> set[str]:
+    """The families that trials are played on, drawn once for all."""
+    names = np.random.default_rng(0).permutation(sorted(set(families)))
+    return set(map(str, names[: round(LEFT_OUT * len(names))]))
+
+
+def trial_tasks(data: str, families: set[str]) -> list[metaal.Task]:
+    """The tasks of these families, one of each before the second of any, so that a trial can be judged early."""
+    found: dict[str, list[metaal.Task]] = {}
+    family = {source.name: source.family for source in read_manifest(data, "train")}
+    for task in read_suite(TUNING).tasks(data):
+        if family[task.data_name] in families:
+            found.setdefault(family[task.data_name], []).append(task)
+    rng = np.random.default_rng(1)
+    mixed = {name: [tasks[k] for k in rng.permutation(len(tasks))] for name, tasks in sorted(found.items())}
+    deepest = max(map(len, mixed.values()))
+    return [tasks[turn] for turn in range(deepest) for tasks in mixed.values() if turn < len(tasks)]
+
+
+def gains(policy: Any, tasks: Sequence[metaal.Task], work: Path) -> Iterator[tuple[str, float]]:
+    """Family, and points of AULC that a policy is ahead of the default strategy, task by task."""
+    for task in tasks:
+        means = []
+        for name, player, store in (
+            ("default", DEFAULT_ARM, shared_store(str(work / "default"))),
+            ("trial", policy, open_store("memory:")),
+        ):
+            curve = metaal.play(player, task, store=store, name=name, full=False).curve
+            means.append(area(curve["labels"].to_numpy(float), curve["accuracy"].to_numpy(float)))
+        yield task.dataset.family, 100 * (means[1] - means[0])
+
+
+def tune(stores: Sequence[str], data: str, work: Path, trials: int) -> None:
+    """Add trials to the study in ``work``, then write what all of them said."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    work.mkdir(parents=True, exist_ok=True)
+    whole = read_corpus(stores)
+    held = left_out(whole.group.tolist())
+    kept, tasks = whole.rows(~np.isin(whole.group, list(held))), trial_tasks(data, held)
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(work / "study.log"))),
+        study_name="learned",
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(n_startup_trials=8, constant_liar=True),
+        # Trials are compared task by task, paired, as the result will be.
+        pruner=optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=2 * len(held)),
+    )
+    if not study.trials:
+        study.enqueue_trial(START)
+    print(f"{len(kept)} branches, {len(tasks)} tasks of {len(held)} other families", flush=True)
+
+    def objective(trial: optuna.Trial) -> float:
+        settings = proposed(trial)
+        policy = fit(kept, settings, measured=False, progress=lambda text: None)
+        found: dict[str, list[float]] = {}
+        for step, (family, gain) in enumerate(gains(policy, tasks, work)):
+            found.setdefault(family, []).append(gain)
+            trial.report(gain, step)
+            if trial.should_prune():
+                trial.set_user_attr("tasks", step + 1)
+                break
+        value = float(np.mean([np.mean(each) for each in found.values()]))
+        print(f"{value:+.3f} pp after {sum(map(len, found.values()))} tasks: {settings}", flush=True)
+        return value
+
+    study.optimize(objective, n_trials=trials)
+    write_study(study, len(tasks), sorted(held))
+
+
+def proposed(trial: optuna.Trial) -> dict[str, Any]:
+    """Settings of one trial."""
+    return {
+        "accuracy": trial.suggest_float("accuracy", 0.4, 1.0),
+        "gate": trial.suggest_float("gate", 0.0, 2.5),
+        "members": trial.suggest_int("members", 4, 4),
+        "rounds": trial.suggest_int("rounds", 100, 300, step=50),
+        "leaves": trial.suggest_int("leaves", 4, 24, log=True),
+        "min_leaf": trial.suggest_int("min_leaf", 50, 400, log=True),
+        "rate": trial.suggest_float("rate", 0.02, 0.08, log=True),
+        "columns": trial.suggest_float("columns", 0.15, 0.6),
+        "l2": trial.suggest_float("l2", 1.0, 50.0, log=True),
+        "previews": trial.suggest_int("previews", 4, 11),
+    }
+
+
+def write_study(study: optuna.Study, tasks: int, families: Sequence[str], folder: Path = RESULTS) -> None:
+    """The trials as learned_policy_tuning.json; `train` takes the settings of the best one that was played whole."""
+    done = [trial for trial in study.trials if trial.value is not None]
+    whole = [trial for trial in done if "tasks" not in trial.user_attrs]
+    best = max(whole, key=lambda trial: trial.value or -np.inf)
+    facts = {
+        "command": "python -m benchmarks.learned_policy tune corpus --data DIR --work DIR",
+        "tasks": tasks,
+        "families": list(families),
+        "best": {"number": best.number, "gain, pp": round(best.value or 0.0, 4), "settings": best.params},
+        "trials": [
+            {
+                "number": trial.number,
+                "gain, pp": round(trial.value or 0.0, 4),
+                "tasks": trial.user_attrs.get("tasks", tasks),
+                "settings": trial.params,
+            }
+            for trial in done
+        ],
+        **versions_and_machine(),
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    (folder / "learned_policy_tuning.json").write_text(text + "\n", encoding="utf-8")
+    write_manifest(folder)
+
+
+def tuned(folder: Path = RESULTS) -> dict[str, Any]:
+    """The settings that were found best; `START` where nothing was tuned."""
+    file = folder / "learned_policy_tuning.json"
+    if not file.exists():
+        return dict(START)
+    return dict(json.loads(file.read_text(encoding="utf-8"))["best"]["settings"])
 
 
 def main(arguments: list[str]) -> None:
+    """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["corpus", "train", "measure"])
-    parser.add_argument("--data", help="folder with train/, dev/ and their manifests")
-    parser.add_argument("--store", required=True, help="directory of the store")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("step", choices=["tune", "train"])
+    parser.add_argument("stores", nargs="+", metavar="STORE", help="directory that metaal rehearse wrote to")
+    parser.add_argument("--data", help="folder with train/ and its manifest (tune)")
+    parser.add_argument("--work", type=Path, help="folder of the study (tune)")
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=POLICY, help="file to write (train)")
     given = parser.parse_args(arguments)
-    if given.step == "corpus":
-        corpus(given.data, given.store, given.jobs, given.seed)
-    elif given.step == "train":
-        train(given.store, given.seed)
+    if given.step == "train":
+        train(given.stores, tuned(), given.out)
+    elif given.data is None or given.work is None:
+        parser.error("tune needs --data and --work")
     else:
-        measure(given.data, given.store, given.jobs, given.seeds)
+        tune(given.stores, given.data, given.work, given.trials)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,10 @@ def digits() -> str:
     return "\n".join(lines)
 
 
+DEV = "dev_part"
+"""The result that the README quotes for the learned policy."""
+
+
 def _reached(row: Any, level: str) -> str:
     value = row[f"labels.to.{level}"]
     return f"{value:.0f}" if np.isfinite(value) else f"not reached ({row[f'reached.{level}']:.0%} did)"
@@ -68,18 +72,20 @@ def by_family(result: Result, rival: str, main: str, score: str = "aulc") -> np.
 
 def dev() -> str:
     """Table of the closed loop on the dev sets."""
-    result = read_result("learned_policy_dev")
-    facts = json.loads((RESULTS / "learned_policy_dev.json").read_text())
+    result = read_result(DEV)
+    facts = json.loads((RESULTS / f"{DEV}.json").read_text())
+    shard = facts["suite"]["shard"]
+    part = "" if shard == "1/1" else f", shard {shard} of the suite"
     main = "learned"
     table: Any = result.table()
     sure = corrected(result, main)
     lines = [
         f"Closed loop on {facts['families']} data-set families that nothing was trained or tuned on, "
-        f"{facts['tasks']} tasks (three",
-        f"learners, batches of 3, 10 or 40, 15 loops), {len(facts['seeds'])} seed{'s' * (len(facts['seeds']) > 1)}, "
-        f"{facts['runs']} runs (`python -m benchmarks.learned_policy measure`).",
+        f"{facts['tasks']} tasks (four",
+        f"learners, six regimes, batches of 3, 10 or 40, 15 loops), {facts['runs']} runs{part}",
+        f"(`{facts['command']}`).",
         "All numbers are means over families; differences with a 95 % bootstrap interval over families, and p of the",
-        "Wilcoxon signed-rank test by Holm's correction for four rivals.",
+        "Wilcoxon signed-rank test by Holm's correction for all rivals.",
         "",
         *_verdicts(result, main),
         "",
@@ -176,7 +182,7 @@ def store() -> str:
 def section() -> str:
     """Everything between the marks."""
     parts = [digits()]
-    if (RESULTS / "learned_policy_dev.csv").exists():
+    if (RESULTS / f"{DEV}.json").exists():
         parts.append(dev())
     if (RESULTS / "micro_peers.csv").exists():
         parts.append(speed())

@@ -25,7 +25,9 @@ from benchmarks.record import RESULTS, read_result, write_manifest, write_result
 from benchmarks.suite import FILE as SUITE
 from benchmarks.suite import check_sets, fingerprint
 from metaal import Policy, evaluate
+from metaal.comparing import stop_ratio
 from metaal.errors import EvaluationError, MetaalError
+from metaal.policies import read_policy
 from metaal.rehearsal import read_suite
 from metaal.rehearsal.suitefile import SUITES
 from metaal.result import Result
@@ -78,8 +80,24 @@ def play(
         if error.result is None:
             raise
         print(error, file=sys.stderr)
-        return error.result, False
-    return result, True
+        return add_stops(error.result, policies), False
+    return add_stops(result, policies), True
+
+
+def add_stops(result: Result, policies: Mapping[str, Policy | str]) -> Result:
+    """The result with a column ``stop.cost`` for each policy that may stop, where its twin that does not was played."""
+    costs: dict[tuple[str, str], float] = {}
+    for name, policy in policies.items():
+        prices = getattr(read_policy(policy), "prices", None) if isinstance(policy, str) else None
+        twin = name.split("(", 1)[0]
+        if prices is None or not prices.final > 0 or twin not in policies:
+            continue
+        for stream in result.good["stream"].unique():
+            costs[name, stream] = stop_ratio(result.traces[name, stream], result.traces[twin, stream], prices)
+    if costs:
+        keys = zip(result.runs["policy"], result.runs["stream"], strict=True)
+        result.runs["stop.cost"] = [costs.get(key, float("nan")) for key in keys]
+    return result
 
 
 def report(result: Result, policy: str, suite_hash: str) -> str:
@@ -113,9 +131,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Play, print, and write if asked to."""
     given = _parser().parse_args(arguments)
     suite = given.suite if given.suite in SUITES else Path(given.suite)
-    whole = given.shard == "1/1" and given.only == "*"
+    whole = (given.shard == "1/1" or given.part) and given.only == "*"
     if given.write and not whole:
-        print("run: --write is for the whole; leave out --shard and --only once all parts are played", file=sys.stderr)
+        print(
+            "run: --write is for the whole; leave out --shard and --only once all parts are played, or say --part",
+            file=sys.stderr,
+        )
         return 2
     try:
         suite_hash = read_suite(suite).hash
@@ -141,8 +162,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(text)
     if given.write:
-        said = " ".join(["python -m benchmarks.run", f"--suite {Path(given.suite).name}", *given.policies])
-        facts = {"suite": {"name": Path(given.suite).stem, "hash": suite_hash}, "judged": given.judge}
+        words = ["python -m benchmarks.run", f"--suite {Path(given.suite).name}"]
+        words += [] if given.shard == "1/1" else [f"--shard {given.shard} --part"]
+        said = " ".join([*words, *(["--policies", *given.policies] if given.policies else [])])
+        facts = {"suite": {"name": Path(given.suite).stem, "hash": suite_hash, "shard": given.shard}}
+        facts["judged"] = given.judge
         write_result(given.write, result, said + " --peers" * given.peers, more=facts, folder=given.results)
         (given.results / f"{given.write}.md").write_text(page(given.write, given.results), encoding="utf-8")
         write_manifest(given.results)
@@ -160,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", action="store_true", help="add every peer that is installed")
     parser.add_argument("--judge", default="learned", metavar="NAME", help="the policy that the bars are for")
     parser.add_argument("--shard", default="1/1", metavar="i/n", help="only the i-th of n equal parts")
+    parser.add_argument("--part", action="store_true", help="let --write write a shard's results, which say so")
     parser.add_argument("--only", default="*", metavar="GLOB", help="only cells of such a name")
     parser.add_argument("--jobs", type=int, default=-1, help="processes (default: one a core)")
     parser.add_argument("--backend", default="loky", help="loky, dask or ray")

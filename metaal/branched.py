@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from metaal.features import PROPOSAL, action_features, state_features, state_nam
 from metaal.history import History
 from metaal.logs import at_decision
 from metaal.policies.learned import AHEAD
+from metaal.policies.weighing import SHORT, Horizon
 from metaal.rehearsal.following import leads
 from metaal.rehearsal.outcomes import LOWER_IS_BETTER
 from metaal.state import RunState
@@ -43,6 +44,8 @@ class Branched:
         Learner and regime, for tables.
     ahead : f8[n,K]
         Points (0 to 1) of the main score gained by the default after `AHEAD` batches; NaN where it did not go so far.
+    horizon : Horizon
+        Over what leads are means.
     """
 
     x: np.ndarray
@@ -53,6 +56,7 @@ class Branched:
     group: np.ndarray
     context: dict[str, np.ndarray]
     ahead: np.ndarray
+    horizon: Horizon = SHORT
 
     def __len__(self) -> int:
         return len(self.x)
@@ -68,7 +72,40 @@ class Branched:
             self.group[keep],
             {name: values[keep] for name, values in self.context.items()},
             self.ahead[keep],
+            self.horizon,
         )
+
+
+def joined(parts: Sequence[Branched]) -> Branched:
+    """The rows of several stores, one after another; at least one part.
+
+    Raises
+    ------
+    FitError
+        Their leads are over different horizons.
+    """
+    horizons = {part.horizon for part in parts}
+    if len(horizons) > 1:
+        raise FitError(f"branches of different plans: {' and '.join(sorted(map(str, horizons)))}; train on one of them")
+
+    def table(name: str) -> dict[str, np.ndarray]:
+        tables: list[dict[str, np.ndarray]] = [getattr(part, name) for part in parts]
+        keys = dict.fromkeys(key for found in tables for key in found)
+        empty = [np.full(len(part), np.nan) for part in parts]
+        return {key: np.concatenate([f.get(key, e) for f, e in zip(tables, empty, strict=True)]) for key in keys}
+
+    starts = np.cumsum([0, *(int(part.state.max()) + 1 for part in parts)])
+    return Branched(
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.action for part in parts]),
+        table("lead"),
+        table("seconds"),
+        np.concatenate([part.state + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.group for part in parts]),
+        table("context"),
+        np.concatenate([part.ahead for part in parts]),
+        parts[0].horizon,
+    )
 
 
 def read_branched(
@@ -79,7 +116,7 @@ def read_branched(
     Raises
     ------
     FitError
-        There is none.
+        There is none, or there are some of different plans.
     """
     rows: list[dict[str, Any]] = []
     names = sorted(store.runs())
@@ -95,6 +132,12 @@ def read_branched(
             progress(done, len(names))
     if not rows:
         raise FitError(f"the store holds no branches of {kind} runs; make some with metaal rehearse")
+    horizons = {row["horizon"] for row in rows}
+    if len(horizons) > 1:
+        raise FitError(
+            f"the store holds branches of different plans: {' and '.join(sorted(map(str, horizons)))}; rehearse each "
+            "plan into a store of its own"
+        )
     return _stacked(rows)
 
 
@@ -115,6 +158,7 @@ def _stacked(rows: list[dict[str, Any]]) -> Branched:
         group=column("group", str),
         context={name: column(name, str) for name in ("learner", "regime", "run")},
         ahead=np.stack([row["ahead"] for row in rows]),
+        horizon=rows[0]["horizon"],
     )
 
 
@@ -177,6 +221,7 @@ def _of_state(folded: RunState, ask: Record, branches: list[Record]) -> list[dic
                     **{f"last.{phase}": last.get(f"cost.{phase}.seconds", np.nan) for phase in PHASES},
                 },
                 "ahead": _ahead(curves),
+                "horizon": Horizon(int(record.values["branch.horizon"]), int(record.values.get("branch.commit", 1))),
             }
         )
     return out

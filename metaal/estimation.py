@@ -19,6 +19,7 @@ from metaal.history import History
 from metaal.logs import LoggedDecision, read_log
 from metaal.offpolicy import ESTIMATORS, NOTHING, Guess, effective, guesses
 from metaal.policies import read_policy
+from metaal.robust import Observed, chances
 from metadata_store import Store
 from strategy_zoo import get
 
@@ -70,6 +71,8 @@ class Estimate:
         Share of the outcomes' variance that the model of the direct method explains on runs that it has not seen.
     threshold : float
         Weight above which switch_dr trusts the model alone; infinite if nowhere.
+    assumed : float
+        Share of the decisions, all of imported runs, whose propensity was not logged and is estimated from the state.
     """
 
     guesses: Mapping[str, Guess]
@@ -83,6 +86,7 @@ class Estimate:
     unseen: float = 0.0
     explained: float = float("nan")
     threshold: float = float("inf")
+    assumed: float = 0.0
 
     @property
     def value(self) -> float:
@@ -107,6 +111,11 @@ class Estimate:
             return ["no logged decision is one that the policy would have taken, so the logs say nothing about it"]
         if self.effective < FEW:
             said.append(f"effective sample size {self.effective:.0f}, below {FEW}: the values mean little")
+        if self.assumed > 0:
+            said.append(
+                f"the propensities of {self.assumed:.0%} of the decisions were not logged; they are estimated, as if "
+                "nothing but what was logged had decided which strategy was taken"
+            )
         if not self.covered:
             said.append(
                 f"the weights have mean {self.weight:.2f} where the propensities imply 1: "
@@ -178,7 +187,8 @@ def estimate(
 
     A policy that reads the proposals' features, as a learned one does, can be offered only the actions whose previews
     were logged: the default and the one taken. So logs of the uniform policy say most, and logs of one fixed strategy
-    only whether the policy would have agreed.
+    only whether the policy would have agreed. Of runs imported from other programs no proposal is known, and their
+    propensities are estimated where they were not logged.
 
     Parameters
     ----------
@@ -196,21 +206,23 @@ def estimate(
     Raises
     ------
     FitError
-        A record has no propensity, or a propensity outside (0, 1].
+        A record of metaal's has no propensity, or any record one outside (0, 1].
     """
     chosen = read_policy(policy)
-    log = read_log(store, score=score, default=DEFAULT_ARM, needs_default=False)
-    weighed = _weigh(chosen, log.decisions)
+    log = read_log(store, score=score, default=DEFAULT_ARM, needs_default=False, groups="run")
+    decisions = [*log.decisions, *(log.imported.decisions if log.imported is not None else ())]
+    propensity, assumed = _propensities(decisions)
+    weighed = _weigh(chosen, decisions, propensity)
     count, y, agreement = len(weighed.outcome), weighed.outcome, weighed.agreement
     logged = float(y.mean()) if count else float("nan")
     runs = int(weighed.run.max()) + 1 if count else 0
     if not count or agreement.sum() == 0:
         unseen = weighed.unseen if count else 0.0
-        return Estimate(dict.fromkeys(ESTIMATORS, NOTHING), logged, count, runs, unseen=unseen)
+        return Estimate(dict.fromkeys(ESTIMATORS, NOTHING), logged, count, runs, unseen=unseen, assumed=assumed)
     w = agreement / weighed.propensity
-    state = np.array([state_features(decision.history) for decision in log.decisions])
+    state = np.array([state_features(decision.history) for decision in decisions])
     # What comes next to the count of labels is how many loops there were: gains fall as one over it.
-    phase = np.log1p([len(decision.history) for decision in log.decisions])
+    phase = np.log1p([len(decision.history) for decision in decisions])
     model = expect(state, phase, weighed.action, weighed.policy, y, weighed.run)
     found, threshold = guesses(y, w, weighed.run, model, seed=seed)
     covered = _covers(w, weighed.run)
@@ -229,20 +241,31 @@ def estimate(
         weighed.unseen,
         model.explained,
         threshold,
+        assumed,
     )
 
 
-def _weigh(policy: Policy, decisions: list[LoggedDecision]) -> _Weighed:
-    for logged in decisions:
+def _propensities(decisions: list[LoggedDecision]) -> tuple[np.ndarray, float]:
+    """Propensities f8[N], and the share of them that had to be estimated."""
+    found = np.array([decision.propensity for decision in decisions])
+    unknown = np.array([d.imported and not np.isfinite(d.propensity) for d in decisions], dtype=bool)
+    for logged in (d for d, hidden in zip(decisions, unknown, strict=True) if not hidden):
         if not 0 < logged.propensity <= 1:
             raise FitError(
                 f"run {logged.run!r}, loop {logged.loop}: propensity {logged.propensity!r} is not in (0, 1]; estimates "
                 "need the probability with which each action was drawn"
             )
+    if not unknown.any():
+        return found, 0.0
+    found[unknown] = chances(Observed.of([d for d, hidden in zip(decisions, unknown, strict=True) if hidden]))[0]
+    return found, float(unknown.mean())
+
+
+def _weigh(policy: Policy, decisions: list[LoggedDecision], propensity: np.ndarray) -> _Weighed:
     names = [decision.run for decision in decisions]
     return _Weighed(
         np.array([decision.outcome for decision in decisions]),
-        np.array([decision.propensity for decision in decisions]),
+        propensity,
         np.unique(np.array(names), return_inverse=True)[1] if names else np.zeros(0, dtype=np.int64),
         [decision.action for decision in decisions],
         [_would_do(policy, decision) for decision in decisions],
@@ -260,6 +283,8 @@ def _covers(weight: np.ndarray, run: np.ndarray) -> bool:
 
 def _would_do(policy: Policy, logged: LoggedDecision) -> dict[str, float]:
     """Probability of each action by its text, among those that the policy would have been offered."""
+    if logged.imported:
+        return _offer(policy, logged, {})
     why = {arm: _unmet(arm, logged.history) for arm in policy.arms if arm not in logged.previews}
     try:
         return _offer(policy, logged, {arm: reason for arm, reason in why.items() if reason})
@@ -279,6 +304,8 @@ def _offer(policy: Policy, logged: LoggedDecision, missing: Mapping[str, str]) -
         return {}
 
     def features(strategy: str) -> np.ndarray:
+        if logged.imported:
+            return np.full(len(PROPOSAL), np.nan)
         if strategy not in logged.previews:
             raise _NotLoggedError(strategy)
         return logged.previews[strategy]

@@ -10,7 +10,7 @@ import numpy as np
 
 from metaal.actions import Action
 from metaal.history import History
-from metaal.observe import coverage, diversity
+from metaal.observe import covered, diversity
 from metaal.sketch import Sketch, distances, entropies, margins
 
 PROPOSAL = (
@@ -31,6 +31,15 @@ PROPOSAL = (
     "mix.gap",
     "density.most",
     "disagreement",
+    "captured",
+    "captured.margin",
+    "captured.flip",
+    "captured.conflict",
+    "captured.spread",
+    "enemy",
+    "leverage",
+    "variance",
+    "balance.gain",
     "overlap.default",
 )
 """Names of the features of one proposal; see `proposal_features`."""
@@ -98,6 +107,8 @@ TREND = ("diff", "slope5", "residual5", "macd", "jump", "since.best", "power", "
 difference in deviations of those before · loops since the largest value · exponent of a power law over the labels, and
 how far the last value lies from it (both of the logarithms)."""
 
+MOST = 512
+"""Rows of a batch whose distances are computed."""
 _LOGGED = {"pool.size", "labels.count", "task.dimension", "loop.batch", "task.classes"}  # span decades: take the log
 
 
@@ -187,8 +198,16 @@ def proposal_features(
     · ``diversity``: mean distance to the nearest other row of the batch · ``mix.*``: entropy and share of the
     predicted classes · ``rarity``: mean −log share of the predicted class among the labels · ``mix.gap``: total
     variation between the batch's predicted classes and the pool's · ``density.most``: the loneliest row's ``density`` ·
-    ``disagreement``: share of the rows whose predicted class is not the nearest label · ``overlap.default``: share of
-    the batch that the default strategy would ask too.
+    ``disagreement``: share of the rows whose predicted class is not the nearest label · ``captured``: share of the
+    reference rows that are nearer to the batch than to any label, and of these ``.margin``: mean 1 − margin, ``.flip``:
+    share whose nearest label is not what the model predicts of the batch row that captures them, ``.conflict``: share
+    that the model predicts otherwise than that row, ``.spread``: entropy of how they fall to the rows, over its
+    largest value · ``enemy``: mean distance to the nearest label over that to the nearest one of another class, from 0
+    to 1 · ``leverage``: logarithm of the rows' mean statistical leverage over that of the reference rows, in a ridge
+    regression on the labelled rows, and ``variance``: share of the reference rows' mean leverage that the batch removes
+    (Cook 1977, Detection of Influential Observation in Linear Regression; the I-optimality of experimental design) ·
+    ``balance.gain``: entropy of the class counts that the predictions promise after the batch, less that of now ·
+    ``overlap.default``: share of the batch that the default strategy would ask too.
     """
     out = dict.fromkeys(PROPOSAL, np.nan)
     view = sketch.view
@@ -209,24 +228,59 @@ def proposal_features(
         if sketch.predicted is not None:
             usual = np.bincount(sketch.predicted, minlength=classes) / len(sketch.predicted)
             out["mix.gap"] = float(np.abs(shares - usual).sum() / 2)
+        if label_shares is not None and len(label_shares) == classes and sketch.labelled:
+            counts = label_shares * sketch.labelled
+            both = np.stack([counts, counts + chosen.sum(0)])
+            before, after = entropies(both / both.sum(1, keepdims=True))
+            out["balance.gain"] = float(after - before)
     if view.embedding is not None and len(rows):
-        points = view.embedding[rows[:512]]
-        to_reference = np.sort(distances(points, sketch.points), axis=1)[:, :10] / sketch.scale
-        out["density"], out["density.most"] = float(to_reference.mean()), float(to_reference.mean(1).max())
-        out["diversity"] = diversity(points, sketch.scale)
-        if sketch.seen is not None:
-            apart = distances(points, sketch.seen)
-            seen = apart.min(1) / sketch.scale
-            out["seen"], out["seen.least"] = float(seen.mean()), float(seen.min())
-            if sketch.seen_label is not None and view.proba is not None:
-                nearest = sketch.seen_label[apart.argmin(1)]
-                out["disagreement"] = float((view.proba[rows[:512]].argmax(1) != nearest).mean())
-            out["coverage"] = coverage(sketch, points)
-            if view.proba is not None:
-                out["coverage.uncertain"] = coverage(sketch, points, 1 - margins(view.proba[sketch.reference]))
+        out |= _in_space(sketch, rows[:MOST])
     if default_rows is not None and len(rows):
         out["overlap.default"] = float(np.isin(rows, default_rows).mean())
     return np.array([out[name] for name in PROPOSAL])
+
+
+def _in_space(sketch: Sketch, rows: np.ndarray) -> dict[str, float]:
+    """Those features of a batch that are distances."""
+    view, out = sketch.view, dict[str, float]()
+    if view.embedding is None:
+        return out
+    points = view.embedding[rows]
+    between = distances(points, sketch.points) / sketch.scale
+    lonely = np.partition(between, min(9, between.shape[1] - 1), axis=1)[:, :10].mean(1)
+    out["density"], out["density.most"] = float(lonely.mean()), float(lonely.max())
+    out["diversity"] = diversity(points, sketch.scale)
+    predicted = None if view.proba is None else view.proba[rows].argmax(1)
+    if sketch.seen is None or sketch.to_seen is None:
+        return out
+    apart = distances(points, sketch.seen) / sketch.scale
+    nearest = apart.argmin(1)
+    seen = apart[np.arange(len(apart)), nearest]
+    out["seen"], out["seen.least"] = float(seen.mean()), float(seen.min())
+    near, by = between.min(0), between.argmin(0)
+    doubt = None if view.proba is None else 1 - margins(view.proba[sketch.reference])
+    out["coverage"] = covered(sketch.to_seen, near)
+    caught = near < sketch.to_seen
+    out["captured"] = float(caught.mean())
+    if doubt is not None:
+        out["coverage.uncertain"] = covered(sketch.to_seen, near, doubt)
+    if caught.any():
+        count = np.bincount(by[caught], minlength=len(rows)) / caught.sum()
+        out["captured.spread"] = float(entropies(count[None])[0]) if len(rows) > 1 else 1.0
+        if doubt is not None and predicted is not None and view.proba is not None:
+            out["captured.margin"] = float(doubt[caught].mean())
+            usual = view.proba[sketch.reference].argmax(1)
+            out["captured.conflict"] = float((usual[caught] != predicted[by[caught]]).mean())
+            if sketch.nearest_label is not None:
+                out["captured.flip"] = float((sketch.nearest_label[caught] != predicted[by[caught]]).mean())
+    if sketch.seen_label is not None:
+        own = sketch.seen_label[nearest]
+        other = np.where(sketch.seen_label[None] == own[:, None], np.inf, apart).min(1)
+        ratio = np.divide(seen, other, out=np.ones(len(seen)), where=other > 0)
+        out["enemy"] = float(np.where(np.isfinite(other), ratio, 0.0).mean())
+        if predicted is not None:
+            out["disagreement"] = float((predicted != own).mean())
+    return out | sketch.influence(points)
 
 
 def action_names() -> tuple[str, ...]:

@@ -1,7 +1,6 @@
-"""Read logged decisions back, with what was known when they were taken and what came of them.
+"""Read logged decisions back, with what was known when they were taken and what came of them (see `metaal.curve`).
 
-What a decision was worth is read off the run's own learning curve: the mean score over the labels that the next
-`HORIZON` batches bring, less the score at the decision.
+Runs that metaal logged hold the proposals that were shown; runs imported from other programs don't, and are kept apart.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from metaal.curve import HORIZON as HORIZON
+from metaal.curve import gains
 from metaal.errors import FitError
 from metaal.features import PROPOSAL
+from metaal.foreign import ForeignRun, decisions_of, read_foreign
 from metaal.history import History
 from metaal.state import RunState
 from metadata_store import Record, Store
-
-HORIZON = 3
-"""Batches of labels over which a decision's outcome is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +35,8 @@ class LoggedDecision:
     outcome : mean score gained over the horizon
     seconds : compute of the loop
     digest : of the outputs that were shown
+    imported : whether another program logged it, so that there are no previews
+    level : score at the decision; NaN where metaal logged it
     """
 
     run: str
@@ -50,30 +51,55 @@ class LoggedDecision:
     outcome: float
     seconds: float
     digest: str
+    imported: bool = False
+    level: float = float("nan")
 
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """The decisions of a store, the number of its runs, and of those without scores."""
+    """The decisions of a store's own runs, the number of these, and of those without scores; and the imported ones."""
 
     decisions: list[LoggedDecision]
     runs: int
     unscored: int
+    imported: Log | None = None
+
+
+Found = list[tuple[dict[str, Any], list[float]]]
 
 
 def read_log(
     store: Store, *, groups: str = "task", score: Mapping[str, float] | str, default: str, needs_default: bool = True
 ) -> Log:
-    """Collect every decision of the store whose outcome can be read off its run's scores."""
+    """Collect every decision of the store whose outcome can be read off its run's scores.
+
+    Parameters
+    ----------
+    store : Store
+    groups : str
+        ``"task"``, the name of a tag, or ``"run"``: every run by itself.
+    score : str or mapping
+        As for `metaal.fit`.
+    default : str
+        Strategy whose preview a decision of metaal's must have, if ``needs_default``.
+
+    Raises
+    ------
+    FitError
+        There is no run that could be read, or ``groups`` or ``score`` names nothing that was logged.
+    """
     weights = _weights(score)
     missing = set(weights) - {"score.value"}  # without a score at all the run still counts as one
-    found: list[tuple[dict[str, Any], list[float]]] = []
+    found: Found = []
+    foreign: list[ForeignRun] = []
     runs = unscored = 0
     # By name: the order in which parallel processes happened to write must not change what is learnt.
     for name in sorted(store.runs()):
         records = store.records(name)
         # Somebody else's records may use the same words for other things.
         if not records or records[0].event != "begin" or "run.policy" not in records[0].values:
+            run = read_foreign(records)
+            foreign += [] if run is None else [run]
             continue
         state = RunState()
         for record in records:
@@ -82,29 +108,54 @@ def read_log(
             continue
         runs += 1
         missing -= {series for row in state.rows for series in row}
-        key = "run.task" if groups == "task" else f"tag.{groups}"
-        if key not in state.begin.values:
-            tags = [k[4:] for k in state.begin.values if k.startswith("tag.")]
-            raise FitError(
-                f"groups: run {name!r} has no tag {groups!r}; use 'task' or one of {', '.join(tags) or 'its tags'}"
-            )
+        group = name if groups == "run" else _group(state.begin, groups)
         of_run = list(_of_run(state, weights, default if needs_default else None))
         unscored += not of_run
-        found += [
-            ({**facts, "run": name, "group": str(state.begin.values[key])}, outcomes) for facts, outcomes in of_run
-        ]
-    if not runs:
+        found += [({**facts, "run": name, "group": group}, outcomes) for facts, outcomes in of_run]
+    imported = _imported(foreign, weights, groups) if foreign else None
+    if not runs and imported is None:
         raise FitError(
-            "the store holds no run of metaal's; log some with metaal.Run, or with metaal.play on labelled data"
+            "the store holds no run of metaal's; log some with metaal.Run, or with metaal.play on labelled data, or "
+            "import logs of another program with a column mapped to action.name"
         )
-    if missing:
+    if runs and missing:
         raise FitError(
             f"score: no run logged {', '.join(sorted(missing))}; use score.value (score= of tell) or a number of your "
             "own, user.NAME"
         )
+    return Log(_decided(found, weights), runs, unscored, imported)
+
+
+def _group(begin: Record, groups: str) -> str:
+    key = "run.task" if groups == "task" else f"tag.{groups}"
+    if key not in begin.values:
+        tags = [k[4:] for k in begin.values if k.startswith("tag.")]
+        raise FitError(
+            f"groups: run {begin.run!r} has no tag {groups!r}; use 'task' or one of {', '.join(tags) or 'its tags'}"
+        )
+    return str(begin.values[key])
+
+
+def _imported(runs: list[ForeignRun], weights: Mapping[str, float], groups: str) -> Log:
+    """The decisions of imported runs, which must at least tell labels and scores."""
+    missing = {"labels.count", *weights} - {series for run in runs for series in run.series}
+    if missing:
+        raise FitError(
+            f"the {len(runs)} imported runs name their strategies, but none has {', '.join(sorted(missing))}; import "
+            f"them into a new store with {' '.join(f'--map COLUMN={name}' for name in sorted(missing))}"
+        )
+    found: Found = []
+    unscored = 0
+    for run in runs:
+        of_run = list(decisions_of(run, weights, groups))
+        unscored += not of_run
+        found += of_run
+    return Log(_decided(found, weights), len(runs), unscored)
+
+
+def _decided(found: Found, weights: Mapping[str, float]) -> list[LoggedDecision]:
     outcome = _combine(np.array([o for _, o in found], dtype=np.float64).reshape(len(found), len(weights)), weights)
-    decisions = [LoggedDecision(**facts, outcome=float(y)) for (facts, _), y in zip(found, outcome, strict=True)]
-    return Log(decisions, runs, unscored)
+    return [LoggedDecision(**facts, outcome=float(y)) for (facts, _), y in zip(found, outcome, strict=True)]
 
 
 def _weights(score: Mapping[str, float] | str) -> dict[str, float]:
@@ -137,14 +188,9 @@ def _of_run(
     chances = [float(ask.values.get("action.propensity", np.nan)) for ask in state.asks]
     for loop, ask in enumerate(state.asks):
         strategy, previews = str(ask.values["action.strategy"]), _previews(ask)
-        if not good[loop] or strategy not in previews or (default is not None and default not in previews):
+        outcomes = gains(labels, good, curves, loop, float(ask.values["loop.batch"]))
+        if outcomes is None or strategy not in previews or (default is not None and default not in previews):
             continue
-        ahead = _ahead(labels, good, loop)
-        batch = float(ask.values["loop.batch"])
-        if not len(ahead) or labels[ahead].max() < labels[loop] + batch:
-            continue
-        end = min(labels[loop] + HORIZON * batch, labels[ahead].max())
-        at = np.concatenate([[loop], ahead])
         past = [{k: v for k, v in row.items() if not k.startswith("score.")} for row in state.rows[:loop]]
         phases = ("fit", "score", "decide", "select")
         facts = {
@@ -158,17 +204,7 @@ def _of_run(
             "seconds": sum(state.rows[loop].get(f"cost.{phase}.seconds", 0.0) for phase in phases),
             "digest": str(ask.values["state.digest"]),
         }
-        yield facts, [_mean_gain(labels[at], curve[at], end) for curve in curves]
-
-
-def _ahead(labels: np.ndarray, good: np.ndarray, loop: int) -> np.ndarray:
-    """Later loops that have more labels than every one before them (labels can be withdrawn)."""
-    out, most = [], labels[loop]
-    for later in range(loop + 1, len(labels)):
-        if good[later] and labels[later] > most:
-            out.append(later)
-            most = labels[later]
-    return np.array(out, dtype=np.int64)
+        yield facts, outcomes
 
 
 def at_decision(ask: Record) -> dict[str, float]:
@@ -185,11 +221,3 @@ def _previews(ask: Record) -> dict[str, np.ndarray]:
             f"{len(PROPOSAL)}; train with the version that logged them"
         )
     return dict(zip(names.tolist(), features, strict=True))
-
-
-def _mean_gain(labels: np.ndarray, curve: np.ndarray, end: float) -> float:
-    """Mean score over (labels[0], end] by linear interpolation, less the score at labels[0]."""
-    inside = labels < end
-    x = np.append(labels[inside], end)
-    y = np.append(curve[inside], np.interp(end, labels, curve))
-    return float(np.trapezoid(y, x) / (x[-1] - x[0]) - curve[0])

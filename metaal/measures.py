@@ -100,7 +100,9 @@ def measure(trace: Trace, prices: Prices) -> dict[str, float]:
         out[f"labels.to.{round(100 * target)}"] = needed
         out[f"compression.{round(100 * target)}"] = 1 - needed / trace.pool
     # A point is priced over the time of one batch of labels, so a run's mean gain counts once for every batch.
-    batches = out["labels.spent"] / max(float(np.nanmedian(curve["query.count"])), 1.0) if len(curve) > 1 else 0.0
+    # A batch is what the caller asks for, and not what a policy makes of it: else larger ones were worth less.
+    asked = curve["loop.batch"] if "loop.batch" in curve else curve["query.count"]
+    batches = out["labels.spent"] / max(float(np.nanmedian(asked)), 1.0) if len(curve) > 1 else 0.0
     out["points"] = 100 * (out["aulc"] - main[0]) * batches
     out["utility"] = prices.utility(
         points=out["points"], labels=out["labels.spent"], seconds=out["seconds"], rounds=out["rounds"]
@@ -116,7 +118,11 @@ def _work(curve: pandas.DataFrame, labels: np.ndarray, pool: int) -> dict[str, f
     share = np.ones(len(curve))
     if "action.share" in curve:
         share[1:] = curve["action.share"].fillna(1.0).to_numpy(dtype=np.float64)[:-1]
-    out = {"fits": float(fits.sum()), "rows.scored": float(np.ceil(share * np.maximum(pool - labels, 0)).sum())}
+    scored = np.ceil(share * np.maximum(pool - labels, 0))
+    if "cost.rows.scored" in curve:  # a small share of a small pool is more than it says, see `metaal.sampling`
+        logged = curve["cost.rows.scored"].to_numpy(dtype=np.float64)
+        scored = np.where(np.isfinite(logged), logged, scored)
+    out = {"fits": float(fits.sum()), "rows.scored": float(scored.sum())}
     for phase in PHASES:
         column = f"cost.{phase}.seconds"
         out[f"seconds.{phase}"] = float(np.nansum(curve[column])) if column in curve else 0.0

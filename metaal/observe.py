@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from metaal.sketch import Sketch, distances, entropies, margins
+from metaal.sketch import Sketch, distances, entropies, margins, quantile
 
 NEIGHBOURS = 256  # labelled rows whose nearest labelled neighbour is looked up
+LEVELS = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 CLIP = 0.02  # log-loss of a label that the model gave less: one surprise must not outweigh a batch
 
 
@@ -45,13 +46,14 @@ def _outputs(sketch: Sketch, label_shares: np.ndarray | None) -> dict[str, float
         return {}
     classes = view.proba.shape[1]
     out = {"task.classes": float(classes)}
-    levels = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
-    for name, values in (("margin", sketch.margin), ("entropy", sketch.entropy)):
+    series = ("margin", sketch.margin, sketch.sorted_margin), ("entropy", sketch.entropy, sketch.sorted_entropy)
+    for name, values, ordered in series:
         out[f"pool.{name}.mean"], out[f"pool.{name}.std"] = float(values.mean()), float(values.std())
-        for level, value in zip(levels, np.quantile(values, levels), strict=True):
-            out[f"pool.{name}.q{round(level * 100):02d}"] = float(value)
+        for word, level in LEVELS.items():
+            out[f"pool.{name}.{word}"] = quantile(ordered, level)
     out["pool.confidence.mean"] = float(sketch.confidence.mean())
-    out["pool.confidence.q05"], out["pool.confidence.q50"] = map(float, np.quantile(sketch.confidence, [0.05, 0.5]))
+    ordered = np.sort(sketch.confidence)
+    out["pool.confidence.q05"], out["pool.confidence.q50"] = quantile(ordered, 0.05), quantile(ordered, 0.5)
     shares = np.bincount(sketch.predicted, minlength=classes) / len(sketch.predicted)
     out["pool.predicted.entropy"] = float(entropies(shares[None])[0])
     out["pool.predicted.rarest"], out["pool.predicted.commonest"] = float(shares.min()), float(shares.max())
@@ -79,8 +81,9 @@ def _space(sketch: Sketch) -> dict[str, float]:
     out["space.dimension"] = float(np.trace(gram) ** 2 / norm) if norm > 0 else 0.0
     if sketch.to_seen is not None:
         out["space.seen.mean"] = float(sketch.to_seen.mean())
-        out["space.seen.q50"], out["space.seen.q95"] = map(float, np.quantile(sketch.to_seen, [0.5, 0.95]))
-        out["space.seen.max"] = float(sketch.to_seen.max())
+        ordered = np.sort(sketch.to_seen)
+        out["space.seen.q50"], out["space.seen.q95"] = quantile(ordered, 0.5), quantile(ordered, 0.95)
+        out["space.seen.max"] = float(ordered[-1])
         if sketch.view.proba is not None:
             out["space.margin.rank"] = _rank_correlation(margins(sketch.view.proba[sketch.reference]), sketch.to_seen)
             if sketch.nearest_label is not None:
@@ -102,7 +105,7 @@ def _neighbours(sketch: Sketch) -> dict[str, float]:
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     # Equal values share the mean of their ranks: ties are the rule with forests and neighbours.
-    ranks = [np.searchsorted(np.sort(x), x, "left") + np.searchsorted(np.sort(x), x, "right") for x in (a, b)]
+    ranks = [(ordered := np.sort(x)).searchsorted(x, "left") + ordered.searchsorted(x, "right") for x in (a, b)]
     spread = ranks[0].std() * ranks[1].std()
     if spread == 0:
         return 0.0
@@ -146,7 +149,7 @@ def observe_query(sketch: Sketch, rows: np.ndarray) -> dict[str, float]:
             out["query.seen.mean"] = float(distances(points, sketch.seen).min(1).mean() / sketch.scale)
         out["query.diversity"] = diversity(points, sketch.scale)
         if sketch.to_seen is not None:
-            out["query.coverage"] = coverage(sketch, points)
+            out["query.coverage"] = _coverage(sketch, points)
     return out
 
 
@@ -159,13 +162,17 @@ def diversity(points: np.ndarray, scale: float) -> float:
     return float(between.min(1).mean() / scale)
 
 
-def coverage(sketch: Sketch, points: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Share in [0, 1] of the reference rows' (weighted) distance to the labelled rows that ``points`` would remove."""
+def _coverage(sketch: Sketch, points: np.ndarray) -> float:
     if sketch.to_seen is None:
         return float("nan")
-    weight = np.ones(len(sketch.to_seen)) if weight is None else weight
-    gain = np.maximum(sketch.to_seen - distances(sketch.points, points).min(1) / sketch.scale, 0.0)
-    whole = float((weight * sketch.to_seen).sum())
+    return covered(sketch.to_seen, distances(sketch.points, points).min(1) / sketch.scale)
+
+
+def covered(before: np.ndarray, now: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Share in [0, 1] of some rows' (weighted) distances f8[R] ``before`` that ``now`` takes away."""
+    weight = np.ones(len(before)) if weight is None else weight
+    whole = float((weight * before).sum())
+    gain = np.maximum(before - now, 0.0)
     return float(np.clip((weight * gain).sum() / whole, 0.0, 1.0)) if whole > 0 else 0.0
 
 

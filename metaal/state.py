@@ -32,6 +32,7 @@ class RunState:
         self.labels: dict[Id, Any] = {}
         self.skipped: dict[Id, int] = {}
         self.rows: list[dict[str, float]] = []
+        self.open_rows: list[dict[str, float]] = []  # without the scores, which no policy sees while deciding
         self.ended: Record | None = None
         self.reports: list[Record] = []
 
@@ -107,11 +108,14 @@ class RunState:
     def _series(self, record: Record) -> None:
         while len(self.rows) <= record.loop:
             self.rows.append({})
-        row = self.rows[record.loop]
+            self.open_rows.append({})
+        row, open_row = self.rows[record.loop], self.open_rows[record.loop]
         for name, value in record.values.items():
             if isinstance(value, str) or (name not in STATISTICS and not name.startswith(("user.", "score."))):
                 continue
             row[name] = float(value)
+            if not name.startswith("score."):
+                open_row[name] = row[name]
 
     def history(self) -> History:
         """Every series so far, with the actions taken."""

@@ -7,6 +7,8 @@ tried in the very same state. Of plain runs, two kinds of evidence count:
   things. Their difference is a paired comparison under common random numbers, free of everything else.
 - *plain decisions*: compared with what the default is expected to bring in such a state, as predicted by a model that
   never saw the task's group. They are noisier, and weigh in by the inverse of their variance.
+
+Runs that were imported from other programs hold no proposals; see `metaal.foreign_training`.
 """
 
 from __future__ import annotations
@@ -93,15 +95,16 @@ def fit(
     ----------
     store : Store
         Runs logged by `metaal.Run`. A run counts if ``tell`` was given scores; runs of one task that branch from the
-        same state teach most.
+        same state teach most. Or runs imported from another program, with action.name, labels.count and the score.
     prices : Prices, optional
         What the policy will optimise; kept with it.
     groups : str
-        Which fact of the runs keeps them together when the gain is measured on left-out data: ``"task"`` or the name
-        of a tag.
+        Which fact of the runs keeps them together when the gain is measured on left-out data: ``"task"``, the name
+        of a tag, or ``"run"``, every run by itself.
     seed : int
     default : str
-        The action that the policy takes unless another one is predicted to be better with confidence.
+        The action that the policy takes unless another one is predicted to be better with confidence. Imported runs
+        must have taken it, too.
     score : str or mapping
         Logged series to learn from, or several with weights (each is standardised), such as
         ``{"score.value": 0.6, "score.log_loss": -0.4}``.
@@ -109,7 +112,8 @@ def fit(
         Of the boosting.
     base : Learned or str, optional
         A policy to refine, such as ``"learned"``: with few runs the result is near to it, with many they decide. Its
-        default action stays, and so do its prices unless others are given.
+        default action stays, and so do its prices unless others are given. Imported runs cannot refine it, for want of
+        proposals.
     progress : callable, optional
         Called with a line of text before each step.
 
@@ -121,7 +125,8 @@ def fit(
     Raises
     ------
     FitError
-        The store has no run of metaal's, or ``groups`` or ``score`` names nothing that was logged.
+        The store has no run of metaal's and no imported one that names its strategies, or ``groups`` or ``score`` names
+        nothing that was logged, or the default was not.
     """
     if base is not None:
         return _refined(
@@ -139,11 +144,25 @@ def fit(
         return fit_branched(
             read_branched(store), default=default, prices=prices, seed=seed, params=params, scores=scores, progress=say
         )
-    decisions = merged(read_decisions(read_log(store, groups=groups, score=score, default=default), default))
+    log = read_log(store, groups=groups, score=score, default=default)
+    decisions = merged(read_decisions(log, default))
+    named = score if isinstance(score, str) else {name: float(weight) for name, weight in score.items()}
+    if log.imported is not None and _by_imported(log, len(decisions)):
+        from metaal.foreign_training import fit_imported
+
+        return fit_imported(
+            log.imported,
+            default=default,
+            prices=prices,
+            seed=seed,
+            params=params,
+            facts={"score": named},
+            progress=say,
+        )
     facts: dict[str, Any] = {
         "trained on": f"{len(decisions)} decisions of {decisions.runs} runs in {len(set(decisions.group))} groups",
         "seed": seed,
-        "score": score if isinstance(score, str) else {name: float(weight) for name, weight in score.items()},
+        "score": named,
         "horizon": f"{HORIZON} batches of labels",
         "families": sorted(set(map(str, decisions.group))),
     }
@@ -193,6 +212,24 @@ def fit(
     )
 
 
+def _by_imported(log: Log, own: int) -> bool:
+    """Whether to train on the imported runs: not where metaal's own are enough, since their proposals tell more.
+
+    The two cannot be mixed: where no proposal tells actions apart, the same model would learn only their mean.
+    """
+    if log.imported is None:
+        return False
+    few = own < MIN_DECISIONS
+    if log.runs:
+        warnings.warn(
+            f"the store holds {log.imported.runs} imported runs and {log.runs} of metaal's, which cannot train one "
+            f"policy together: {'those of metaal' if few else 'the imported ones'} are left out. Keep them in stores "
+            "of their own, fit the imported ones, and refine the result with the others: base=",
+            stacklevel=3,
+        )
+    return few
+
+
 def _refined(base: Learned | str, store: Store, prices: Prices | None, **options: Any) -> Learned:
     from metaal.policies import read_policy
     from metaal.refining import refine
@@ -201,6 +238,13 @@ def _refined(base: Learned | str, store: Store, prices: Prices | None, **options
     if not isinstance(policy, Learned):
         raise FitError(f"base: {base!r} is not a learned policy; pass 'learned', a .metaal file or what fit() returned")
     refined = refine(policy, store, **options)
+    if refined is policy and any(store.runs()):
+        log = read_log(store, groups=options["groups"], score=options["score"], default=policy.default)
+        if log.imported is not None:
+            raise FitError(
+                f"base: the {log.imported.runs} imported runs hold no proposals, which a policy is refined by; fit "
+                "them without base"
+            )
     return refined if prices is None else refined.at(prices)
 
 
@@ -210,10 +254,13 @@ def has_branches(store: Store) -> bool:
 
 
 def _branch_scores(score: Mapping[str, float] | str) -> dict[str, float]:
-    """Scores of branches by the names that runs have for them."""
+    """Scores of branches by the names that runs have for them; of their leads, more is better for losses as well."""
+    from metaal.rehearsal.outcomes import LOWER_IS_BETTER
+
     weights = {score: 1.0} if isinstance(score, str) else dict(score)
     names = {"score.value": "accuracy"}
-    return {names.get(name, name.removeprefix("score.")): abs(float(weight)) for name, weight in weights.items()}
+    plain = {names.get(name, name.removeprefix("score.")): float(weight) for name, weight in weights.items()}
+    return {name: -weight if name in LOWER_IS_BETTER else weight for name, weight in plain.items()}
 
 
 def read_decisions(log: Log, default: str) -> Decisions:

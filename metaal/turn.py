@@ -22,8 +22,9 @@ from metaal.sketch import REFERENCE, Sketch
 from metaal.state import RunState, label_columns
 from strategy_zoo import Proposal, View, get, propose, unmet
 
-PREVIEW = 10_000
-"""Rows above which candidates are previewed on a sample of the pool; the chosen one selects from all of it."""
+PREVIEW = 3_000
+"""Rows above which candidates are previewed on a sample of the pool; the chosen one selects from all of it. Policies
+learn from pools of this size at most, and what a preview costs ends here."""
 
 
 @dataclass
@@ -207,7 +208,7 @@ class Turn:
             actions = self._offered([STOP], {})
             return actions, Decision(np.ones(1), f"the budget of {self.budget} labels is spent")
         # A user's validation score stays out: labels for it are not free, so no policy may come to depend on it.
-        past = [{k: v for k, v in row.items() if not k.startswith("score.")} for row in self.state.rows[: self.loop]]
+        past = self.state.open_rows[: self.loop]
         history = History(
             [*past, {name: float(value) for name, value in self.values.items()}],
             actions=[str(ask.values["action.name"]) for ask in self.state.asks],

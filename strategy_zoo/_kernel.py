@@ -22,7 +22,8 @@ Similarity = Callable[[F8], F4]  # of squared distances in grid units; falls wit
 MOST_ROWS = 50_000
 MOST_NUMBERS = 6_400_000  # rows * columns: 50,000 rows of 128 columns, 12,500 rows of 512
 MOST_SEEN = 10_000  # labelled rows that count
-MOST_REFERENCES = 5_000  # rows over which coverage is averaged
+MOST_REFERENCES = 1_000  # rows over which coverage is averaged
+MOST_KEPT = 4_000_000  # distances that are kept: 32 MB
 _PAIRS = 5_000
 _ENTRIES = 1 << 18  # entries of a block of similarities: 2 MB, so that it stays in the cache
 _FIRST = 16  # rows whose gain is worked out again at once
@@ -136,8 +137,8 @@ def _to_point(points: Floats, squared: F8, centre: F8) -> F8:
 class Coverage:
     """How well the rows are covered, and what each one would add.
 
-    The mean over all rows is estimated by at most 5,000 random ones and, so that the estimate is fair to rows that
-    are not among them, the row that is added itself. With 5,000 rows or fewer it is exact.
+    The mean over all rows is estimated by at most 1,000 random ones and, so that the estimate is fair to rows that
+    are not among them, the row that is added itself. With 1,000 rows or fewer it is exact.
     """
 
     def __init__(
@@ -154,6 +155,9 @@ class Coverage:
             self._reached = similarity(nearest(self._points, seen, self._squared)[1])
         self._column = np.full(len(points), -1)
         self._column[self._references] = np.arange(len(self._references))
+        # Where many rows gain alike, each pick asks about all of them again: the distances are then worth their memory.
+        few = len(points) * len(self._references) <= MOST_KEPT
+        self._between = self._distances(np.arange(len(points))) if few else None
 
     def greedy(self, n: int) -> tuple[Rows, F8]:
         """n rows, each the one that adds most to the mean coverage, and what it adds; equal ones: the lower row.
@@ -189,19 +193,23 @@ class Coverage:
             batch *= 2
         return row
 
+    def _distances(self, rows: Rows) -> F8:
+        """Squared distances from some rows to the references."""
+        distance = self._points[rows] @ self._turned
+        distance += self._squared[self._references]
+        distance += self._squared[rows, None]
+        return distance
+
     def _gains(self, rows: Rows) -> F8:
         # Rounding keeps the order of sums of this fixed shape, so that an old gain is a bound to the last bit.
         size, many = len(self._points), len(self._references)
         out = np.empty(len(rows))
-        offset, reached = self._squared[self._references], self._reached[self._references]
+        reached = self._reached[self._references]
         weight = None if self._weight is None else self._weight[self._references]
         step = max(1, _ENTRIES // many)
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            distance = self._points[some] @ self._turned
-            distance += offset
-            distance += self._squared[some, None]
-            rise = self._similarity(distance)
+            rise = self._similarity(self._distances(some) if self._between is None else self._between[some])
             rise -= reached
             np.maximum(rise, 0, out=rise)
             if weight is not None:

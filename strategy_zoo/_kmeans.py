@@ -35,10 +35,11 @@ def seed_rows(points: Floats, k: int, rng: np.random.Generator, weight: F8 | Non
 
 def draw(weight: F8, rng: np.random.Generator) -> int | None:
     """A row with probability proportional to its weight; None when all weights are zero."""
-    heap = np.cumsum(weight)
-    if not heap[-1] > 0:
+    heap = weight.cumsum()
+    total = float(heap[-1])
+    if not total > 0:
         return None
-    row = int(np.searchsorted(heap, rng.random() * heap[-1], side="right"))
+    row = int(heap.searchsorted(rng.random() * total, side="right"))
     if row >= len(weight) or weight[row] <= 0:  # the product above was rounded up to the total
         row = int(np.flatnonzero(weight > 0)[-1])
     return row
@@ -68,30 +69,28 @@ def _lloyd(points: Floats, k: int, rng: np.random.Generator, rounds: int, weight
     weighted = None if weight is None else np.multiply(exact.T, weight, order="C")
     label, distance = nearest(exact, middle, squared)
     for _ in range(rounds):
-        count = np.bincount(label, weight, len(middle))
-        empty = np.flatnonzero(np.bincount(label, minlength=len(middle)) == 0)
-        if len(empty):  # an empty centre goes to the point that is worst served
+        size = np.bincount(label, minlength=len(middle))
+        if not size.all():  # an empty centre goes to the point that is worst served
+            empty = np.flatnonzero(size == 0)
             loss = distance if weight is None else distance * weight
             middle[empty] = exact[np.argsort(-loss, kind="stable")[: len(empty)]]
-        full = count > 0  # clusters of rows without weight stay where they are
-        middle[full] = np.rint(_sums(exact, weighted, label, len(middle))[full] / count[full, None])  # back on the grid
+        count = size if weight is None else np.bincount(label, weight, len(middle))
+        full = np.flatnonzero(count > 0)  # clusters of rows without weight stay where they are
+        middle[full] = np.rint(_sums(exact, weighted, label, size, full) / count[full, None])  # back on the grid
         before = label
         label, distance = nearest(exact, middle, squared)
-        if np.array_equal(before, label):
+        if (before == label).all():
             break
     return middle, label
 
 
-def _sums(exact: F8, weighted: F8 | None, label: Rows, k: int) -> F8:
-    """Sum of each cluster's rows; zeros for empty ones."""
+def _sums(exact: F8, weighted: F8 | None, label: Rows, size: Rows, full: Rows) -> F8:
+    """Sum of each full cluster's rows; ``size`` has the number of rows of every cluster."""
     if weighted is not None:
         # Not exact, so the order counts: bincount adds up row after row on one thread.
-        return np.stack([np.bincount(label, column, k) for column in weighted], axis=1)
-    sums = np.zeros((k, exact.shape[1]))
-    order = np.argsort(label, kind="stable")
-    clusters, starts = np.unique(label[order], return_index=True)
-    sums[clusters] = np.add.reduceat(exact[order], starts, axis=0)
-    return sums
+        return np.stack([np.bincount(label, column, len(size))[full] for column in weighted], axis=1)
+    order = label.argsort(kind="stable")
+    return np.asarray(np.add.reduceat(exact[order], (size.cumsum() - size)[full], axis=0))
 
 
 def pair_cost(columns: int) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import lru_cache
 from typing import Any
 
 from strategy_zoo.errors import SpellingError, ZooError
@@ -59,6 +60,7 @@ k_center(metric='cosine')
     return _strategy(_parse(text), text, 1)
 
 
+@lru_cache(maxsize=256)  # loops ask for the same few strategies again and again
 def _parse(text: str) -> ast.expr:
     if not text:
         raise SpellingError("the text of the strategy is empty; write a name such as margin")

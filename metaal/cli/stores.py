@@ -102,7 +102,7 @@ def import_(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help=".jsonl of metaal export; a .csv or .parquet log; or what --format says."
+            metavar="SOURCE", help=".jsonl of metaal export; a .csv, .parquet or .jsonl log; or what --format says."
         ),
     ],
     store: StorePath,
@@ -117,6 +117,20 @@ def import_(
     text: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Text even where it looks like a number; repeatable.")
     ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Known only after the row's batch was labelled and learnt, such as the score at the end of a round: "
+            "it is of the next loop; repeatable.",
+        ),
+    ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="THEIRS=OURS", help="Name of a strategy in the log, and ours; THEIRS= for none; repeatable."
+        ),
+    ] = None,
     format: Annotated[
         str | None,
         typer.Option(
@@ -129,20 +143,23 @@ def import_(
     json: Json = False,
 ) -> None:
     """Load records into a store, made if there is none; the same call again only adds what is missing."""
+    from metaal.importing import read_strategies, rules
     from metaal.statistics import STATISTICS
     from metadata_store import interchange, open_store
-    from metadata_store.interchange.exporting import format_of
 
     if format != "mlflow" and not Path(source).is_file():
         raise InputError(f"{source}: no such file")
-    kind = format if format in PROGRAMS else "table" if format_of(Path(source), format) != "jsonl" else "jsonl"
+    kind = _kind(source, format)
     places = {"--run-column": run_column, "--loop-column": loop_column, "--map": map, "--text": text}
+    places |= {"--after": after, "--strategy": strategy}
     if kind == "jsonl" and any(places.values()):
-        raise typer.BadParameter("JSONL has runs, loops and names of its own; leave the columns out")
+        raise typer.BadParameter("JSONL of metaal export has runs, loops and names of its own; leave the columns out")
     _only(kind, IMPORTS, {**places, "--experiment": experiment, "--deleted": deleted})
     if kind == "table" and not (run_column and loop_column):
         raise typer.BadParameter("a table needs --run-column COLUMN and --loop-column COLUMN")
-    columns = _columns(map or [])
+    columns, known = _columns(map or []), rules(read_strategies(strategy or []))
+    if strategy and kind != "labelbench" and not any(name in known.translate for name in columns.values()):
+        raise typer.BadParameter("--strategy needs the column that names strategies: --map COLUMN=action.name")
     loaded: Any
     with open_store(store) as opened, watched("import", "") as progress:
         if kind == "mlflow":
@@ -153,13 +170,15 @@ def import_(
                 experiments=experiment,
                 columns=columns,
                 text=text or (),
+                after=after or (),
+                rules=known,
                 deleted=deleted,
                 progress=progress,
             )
         elif kind == "optuna":
             loaded = interchange.load_optuna(source, opened, columns=columns)
         elif kind == "labelbench":
-            loaded = interchange.load_labelbench(source, opened)
+            loaded = interchange.load_labelbench(source, opened, rules=known if strategy else None)
         elif kind == "table" and run_column and loop_column:
             names = {"run": run_column, "loop": loop_column}
             loaded = interchange.load_table(
@@ -169,6 +188,8 @@ def import_(
                 columns=columns,
                 text=text or (),
                 known=STATISTICS.keys(),
+                after=after or (),
+                rules=known,
                 format=format,
                 progress=progress,
             )
@@ -196,11 +217,21 @@ EXPORTS = {
 }
 IMPORTS = {
     "jsonl": set[str](),
-    "table": {"--run-column", "--loop-column", "--map", "--text"},
-    "mlflow": {"--map", "--text", "--experiment", "--deleted"},
+    "table": {"--run-column", "--loop-column", "--map", "--text", "--after", "--strategy"},
+    "mlflow": {"--map", "--text", "--after", "--strategy", "--experiment", "--deleted"},
     "optuna": {"--map"},
-    "labelbench": set[str](),
+    "labelbench": {"--strategy"},
 }
+
+
+def _kind(source: str, format: str | None) -> str:
+    """What SOURCE is: another program's, a table, or JSONL that metaal exported; the two by their first line."""
+    from metadata_store.interchange import holds_objects
+    from metadata_store.interchange.exporting import format_of
+
+    if format in PROGRAMS:
+        return str(format)
+    return "jsonl" if format_of(Path(source), format) == "jsonl" and not holds_objects(Path(source)) else "table"
 
 
 def _only(kind: str, allowed: dict[str, set[str]], given: dict[str, Any]) -> None:

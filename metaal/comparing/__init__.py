@@ -20,6 +20,7 @@ from metaal.comparing.ranking import Ranks, critical_difference, ranks
 from metaal.comparing.regrets import BEST_FIXED, regret
 from metaal.comparing.resampling import Interval, bootstrap, stratified
 from metaal.comparing.signed import holm, wilcoxon, wilcoxon_holm
+from metaal.comparing.stopped import stop_costs, stop_ratio
 from metaal.comparing.versus import ENOUGH, By, Headline, against, headline, mirrored, unit_of
 
 __all__ = [
@@ -53,6 +54,8 @@ __all__ = [
     "price_grid",
     "ranks",
     "regret",
+    "stop_costs",
+    "stop_ratio",
     "stratified",
     "task_means",
     "unit_of",

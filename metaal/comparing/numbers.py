@@ -69,6 +69,7 @@ NUMBERS: tuple[Number, ...] = (
     Number("points", "points", "", False, "points of AULC over the first model, times the batches they were held for"),
     Number("utility", "utility", "", False, "value of the points less labels, seconds and rounds, at the prices"),
     Number("seconds", "seconds", "s", True, "seconds of compute of a run, all phases"),
+    Number("stop.cost", "cost of the stop", "", True, "total cost at the policy's stop over that of the best stop"),
 )
 
 _PATTERNS: tuple[tuple[str, Number], ...] = (

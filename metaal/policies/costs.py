@@ -75,7 +75,7 @@ class Costs:
 
 
 def measured(history: History) -> dict[str, float]:
-    """Last seconds of each phase, NaN where none are known: of a training from scratch, and of a whole pool."""
+    """Last seconds of fit and score, NaN where none are known: of a training from scratch, and of a whole pool."""
     fit, score = history.get("cost.fit.seconds"), history.get("cost.score.seconds")
     for loop, action in enumerate(history.actions[: len(fit) - 1], start=1):
         if action.endswith((", skip", ", warm")):
@@ -83,7 +83,8 @@ def measured(history: History) -> dict[str, float]:
     whole = score * np.maximum(history.get("pool.size") / history.get("cost.rows.scored"), 1.0)
     known = {"fit": fit, "score": np.where(np.isfinite(whole), whole, score)}
     out = {}
-    for phase, values in {**known, "select": history.get("cost.select.seconds")}.items():
+    # What was previewed is selected in no time, and what was not is seldom taken: "select" says nothing here.
+    for phase, values in known.items():
         values = values[np.isfinite(values) & (values > 0)]
         out[phase] = float(values[-1]) if len(values) else float("nan")
     return out

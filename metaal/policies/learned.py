@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import erf, pi
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,7 @@ from metaal.actions import STOP, Action, ActionSet, Decision, certain, read_acti
 from metaal.errors import PolicyError
 from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
 from metaal.policies.costs import Costs
-from metaal.policies.weighing import HORIZON as HORIZON
-from metaal.policies.weighing import Weighed
+from metaal.policies.weighing import SHORT, Horizon, Weighed, worth_of
 from metaal.prices import Prices
 from metaal.trees import Trees, constant, joined
 
@@ -25,10 +25,13 @@ FOREIGN_SHARE = 0.2
 """Share of the state features that may lie outside of the training range before the default is taken."""
 AHEAD = (1, 3, 6, 10)
 """Batches of the default after which the gain of going on is predicted."""
-HEADS = ("advantage", "low", "high", "first", "fit", "score", "select", *(f"ahead{k}" for k in AHEAD))
-"""What is predicted: the advantage (several members) and its 10 and 90 % quantiles, from the state and the action's own
-proposal · the same from the state and the action's number alone (first stage) · logarithms of seconds · the gain in
-score of going on with the default."""
+HEADS = ("advantage", "how", "low", "high", "first", "fit", "score", "select", *(f"ahead{k}" for k in AHEAD))
+"""What is predicted: the advantage of a strategy (several members), what another batch, share or training changes of it
+(as many), and the 10 and 90 % quantiles of the sum, from the state and the action's own proposal · the advantage from
+the state and the action's number alone (first stage) · logarithms of seconds, those of select from what the first stage
+knows · the gain in score of going on with the default."""
+UNSEEN = ("first", "select")
+"""Heads that know nothing of the action's proposal; see `first_features`."""
 _OVERLAP = len(state_names()) + PROPOSAL.index("overlap.default")
 _SHOWN = [k for k, name in enumerate(state_names()) if name != "loop.since.full"]
 """State features that something which was shown tells; the other one is known of every run."""
@@ -63,10 +66,15 @@ class Learned:
     default : str
     prices : Prices
     previews : int
-        Arms, the default's not counted, whose proposals are computed in a loop; 0 means all.
+        Arms, the default's not counted, whose proposals are computed in a loop at most; 0 means all.
+    informs : float
+        How far a preview moves what is predicted of an action, as a standard deviation in score. Where seconds have a
+        price, only those previews are computed whose knowledge is worth theirs.
     centred : bool
         Whether the members predict how an action does beside the others of its state, so that its advantage is its
         prediction less the default's; else they predict the advantage itself.
+    horizon : Horizon
+        Over what the advantages were learnt.
     explore : float
         Probability in [0, 1) of drawing from all actions alike, so that the log can train and judge other policies.
     facts : dict
@@ -84,6 +92,8 @@ class Learned:
     default: str
     prices: Prices
     previews: int = 0
+    informs: float = 0.0
+    horizon: Horizon = SHORT
     explore: float = 0.0
     centred: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
@@ -147,13 +157,13 @@ class Learned:
         if ends is not None or silent:
             return ends or self._explored(default, actions)
         names = [str(action) for action in actions]
-        arms = self._shortlist(state, actions, names)
+        arms = self._shortlist(state, actions, at, history, usual)
         held = [k for k, a in enumerate(actions) if k == at or (names[k] in self._place and a.strategy in arms)]
         x = np.stack([self._features(state, actions, actions[k]) for k in held])
         mean, deviation = self._advantages(actions, held, at, x)
-        costs = Costs.of(actions, self._phases(len(actions), held, usual, x), history, at)
+        costs = Costs.of(actions, self._phases(actions, held, usual), history, at)
         order = [self._place.get(name, len(self.actions)) for name in names]
-        weighed = Weighed(actions, at, mean, deviation, self.gate, costs, order)
+        weighed = Weighed(actions, at, mean, deviation, self.gate, costs, self.horizon, order)
         best, utility = weighed.best(self.prices)
         spread = None if best == at else self._spread(x[[held.index(best)]])
         why = weighed.explained(best, self.prices, spread)
@@ -167,18 +177,41 @@ class Learned:
             own = np.append(own[:-1], np.nan)
         return action_features(state, own, default, action)
 
-    def _shortlist(self, state: np.ndarray, actions: ActionSet, names: Sequence[str]) -> set[str]:
-        """The arms whose proposals are computed: the default's, and those that the first stage thinks best of."""
-        known = [(self._place[name], a) for name, a in zip(names, actions, strict=True) if name in self._place]
-        arms = {action.strategy for _, action in known} - {self.default}
-        if "first" not in self.heads or not self.previews or len(arms) <= self.previews:
+    def _shortlist(
+        self, state: np.ndarray, actions: ActionSet, at: int, history: History, usual: np.ndarray
+    ) -> set[str]:
+        """The arms whose proposals are computed: the default's, and those that promise most for the price of a look.
+
+        What looking is worth is the expected gain of being free to take the action afterwards, its utility being normal
+        around the first guess: the knowledge gradient (Frazier, Powell and Dayanik 2008, A Knowledge-Gradient Policy
+        for Sequential Information Collection).
+        """
+        known = [k for k, action in enumerate(actions) if str(action) in self._place]
+        arms = {actions[k].strategy for k in known} - {self.default}
+        if "first" not in self.heads or not self.previews or (len(arms) <= self.previews and not self.prices.second):
             return {self.default, *arms}
-        guess = self._predict(np.stack([first_features(state, place, a) for place, a in known]), "first")[0][0]
-        hope: dict[str, tuple[float, int]] = {}
-        for (place, action), value in zip(known, np.where(np.isfinite(guess), guess, -np.inf), strict=True):
-            arm = action.strategy
-            hope[arm] = max(hope.get(arm, (-np.inf, -len(self.actions))), (float(value), -place))
-        return {self.default, *sorted(arms, key=lambda arm: hope[arm], reverse=True)[: self.previews]}
+        places = [self._place[str(actions[k])] for k in known]
+        # Which strategy is promising is asked of its plain action, if there is one.
+        plain = [Action(actions[k].strategy) for k in known]
+        asked = [a if str(a) in self._place else actions[k] for a, k in zip(plain, known, strict=True)]
+        rows = np.stack([first_features(state, self._place[str(action)], action) for action in asked])
+        guess = self._predict(rows, "first")[0][0]
+        if self.centred:
+            guess = guess - (guess[known.index(at)] if at in known else 0.0)
+        guess = self.scale * np.where(np.isfinite(guess), guess, -np.inf)
+        phases = self._phases(actions, known, usual)
+        costs = Costs.of(actions, phases, history, at)
+        worth = worth_of([actions[k] for k in known], self.prices, self.horizon, self.default)
+        utility = worth * guess + costs.saved(self.prices)[known]
+        value = expected_gain(utility, worth * self.informs)
+        select = phases.get("select", np.full(len(actions), np.nan))[known]
+        net = value - self.prices.second * np.where(np.isfinite(select), select, 0.0)
+        hope: dict[str, tuple[float, float, int]] = {}
+        for k, place, more, u in zip(known, places, net.tolist(), utility.tolist(), strict=True):
+            arm = actions[k].strategy
+            hope[arm] = max(hope.get(arm, (-np.inf, -np.inf, -len(self.actions))), (more, u, -place))
+        best = sorted(arms, key=lambda arm: hope[arm], reverse=True)[: self.previews]
+        return {self.default, *(arm for arm in best if not self.prices.second or hope[arm][0] > 0)}
 
     def _advantages(
         self, actions: ActionSet, held: Sequence[int], at: int, x: np.ndarray
@@ -188,6 +221,9 @@ class Learned:
         votes = self._votes(x, "advantage")[0]
         if self.centred:  # what a member is wrong about for all actions alike is no advantage
             votes = votes - votes[held.index(at)]
+        other = np.array([actions[k] != Action(actions[k].strategy) for k in held])
+        if "how" in self.heads and other.any():
+            votes[other] += self._votes(x[other], "how")[0]
         mean[list(held)], deviation[list(held)] = votes.mean(1) * self.scale, votes.std(1) * self.scale
         # The default has no advantage over itself, nor has another name for the very same batch.
         for k, row in zip(held, x, strict=True):
@@ -195,18 +231,21 @@ class Learned:
                 mean[k] = deviation[k] = 0.0
         return mean, deviation
 
-    def _phases(self, count: int, held: Sequence[int], usual: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Seconds f8[A] of each phase as learnt, for whole trainings and pools; NaN for what was not previewed.
+    def _phases(self, actions: ActionSet, held: Sequence[int], usual: np.ndarray) -> dict[str, np.ndarray]:
+        """Seconds f8[A] of each phase as learnt, for whole trainings and pools; NaN for what is not among ``held``.
 
         Which rows were labelled does not change what a training costs: fit and score are asked about the default's
         batch, so that no arm looks cheaper than another by an accident of the model.
         """
-        fit = np.tile(usual, (len(x), 1))
-        fit[:, _FITTED] = x[:, _FITTED]
+        taken = [actions[k] for k in held]
+        fit = np.tile(usual, (len(taken), 1))
+        fit[:, _FITTED] = [[np.log2(action.multiplier), action.refit == "warm"] for action in taken]
+        state = usual[: len(state_names())]
+        select = [first_features(state, self._place.get(str(action), len(self.actions)), action) for action in taken]
         phases = {}
-        for phase, rows in (("fit", fit), ("score", usual[None]), ("select", x)):
+        for phase, rows in (("fit", fit), ("score", usual[None]), ("select", np.stack(select))):
             if phase in self.heads:
-                phases[phase] = np.full(count, np.nan)
+                phases[phase] = np.full(len(actions), np.nan)
                 phases[phase][list(held)] = np.exp(np.clip(self._predict(rows, phase)[0][0], -20, 20))
         return phases
 
@@ -222,7 +261,7 @@ class Learned:
         if STOP not in actions:
             return None
         batch = history.last("loop.batch")
-        loop = Costs.of(actions, self._phases(len(actions), [at], usual, usual[None]), history, at).loop[at]
+        loop = Costs.of(actions, self._phases(actions, [at], usual), history, at).loop[at]
         second = float(loop) if np.isfinite(loop) else 0.0
         price = batch * self.prices.label + second * self.prices.second + self.prices.round
         known = [k for k in AHEAD if f"ahead{k}" in self.heads]
@@ -258,11 +297,16 @@ class Learned:
         return min(actions, key=lambda a: (a.stop, a != Action(a.strategy), place.get(str(a), last), str(a)))
 
     def _foreign(self, state: np.ndarray) -> float:
-        """Share of the known state features that lie outside of the training range; 1 where nothing is known."""
+        """Share of the known state features that lie outside of the training range; 1 where nothing is known.
+
+        Only those count that some tree reads: a series which nobody logged in training cannot mislead it.
+        """
         low, high = self.low[: len(state)], self.high[: len(state)]
-        known = np.isfinite(state)
-        if not known[_SHOWN].any():
+        known = np.isfinite(state) & self._read
+        if not np.isfinite(state[_SHOWN]).any():
             return 1.0
+        if not known.any():
+            return 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             # Ranges are learnt from single precision: a series that was always the same must not miss its own value.
             slack = 0.1 * (high - low) + 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-9
@@ -292,6 +336,15 @@ class Learned:
         return {}
 
     @cached_property
+    def _read(self) -> np.ndarray:
+        """Which state features, bool[S], some tree of the advantage or of what lies ahead reads; all, if none does."""
+        read = np.zeros(len(state_names()), dtype=bool)
+        for name in ("advantage", *(f"ahead{k}" for k in AHEAD)):
+            for trees in self.heads.get(name, ()):
+                read[trees.feature[trees.feature < len(read)]] = True
+        return read if read.any() else ~read
+
+    @cached_property
     def _known(self) -> tuple[Action, ...]:
         return tuple(read_action(text) for text in self.actions)
 
@@ -318,6 +371,22 @@ def first_features(state: np.ndarray, place: int, action: Action) -> np.ndarray:
     """Features f8[S + 5] of the first stage: the state, the action's number in the policy, how it is carried out."""
     how = [float(place), np.log2(action.multiplier), np.log2(action.share)]
     return np.concatenate([state, how, [action.refit == "warm", action.refit == "skip"]])
+
+
+def expected_gain(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Mean f8[A] of what is above nought of normal values, of these means and standard deviations f8[A].
+
+    Examples
+    --------
+    >>> expected_gain(np.array([0.0, 2.0]), np.array([1.0, 0.0])).round(4).tolist()
+    [0.3989, 2.0]
+    """
+    mean = np.clip(mean, -1e300, 1e300)
+    with np.errstate(over="ignore"):
+        z = np.clip(np.divide(mean, spread, out=np.zeros(len(mean)), where=spread > 0), -40.0, 40.0)
+    below = 0.5 * (1 + np.array([erf(value / 2**0.5) for value in z.tolist()]))
+    found = mean * below + spread * np.exp(-(z**2) / 2) / np.sqrt(2 * pi)
+    return np.where(spread > 0, found, np.maximum(mean, 0.0))
 
 
 def untrained(default: str, prices: Prices, facts: dict[str, Any]) -> Learned:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from metaal.actions import read_action
-from metaal.errors import InputError, PolicyFileError
+from metaal.errors import InputError, PolicyError, PolicyFileError
 from metaal.features import action_names, state_names
 from metaal.policies.arms import check_actions, check_arm
-from metaal.policies.learned import HEADS, Learned
+from metaal.policies.learned import HEADS, UNSEEN, Learned
 from metaal.policies.policyfile import read_policy_file, write_policy_file
+from metaal.policies.weighing import Horizon
 from metaal.prices import Prices
 from metaal.trees import Trees
 
@@ -39,6 +40,8 @@ def save(policy: Learned, path: str | Path) -> None:
         "actions": list(policy.actions),
         "default": policy.default,
         "previews": policy.previews,
+        "informs": policy.informs,
+        "horizon": asdict(policy.horizon),
         "centred": policy.centred,
         "prices": asdict(policy.prices),
         "facts": policy.facts,
@@ -72,10 +75,32 @@ def load(path: str | Path) -> Learned:
         raise PolicyFileError(f"{path}: the head of the file does not fit ({error!r}); checksum {checksum}") from error
 
 
-def load_shipped() -> Learned:
-    """The learned policy that ships with the package; its card says what it was trained on."""
+def load_shipped(*, explore: float = 0.0, **prices: float) -> Learned:
+    """The learned policy that ships with the package; its card says what it was trained on.
+
+    Parameters
+    ----------
+    explore : float
+        Probability in [0, 1) of drawing from all actions alike.
+    **prices : float
+        Of `Prices`, in place of those that it was trained at, such as ``second=0.002``.
+
+    Raises
+    ------
+    PolicyError
+        No such price.
+    InputError
+        A price that cannot be.
+    """
+    strange = sorted(set(prices) - set(asdict(Prices())))
+    if strange:
+        raise PolicyError(f"learned({strange[0]}=…): expected explore or a price, one of {', '.join(asdict(Prices()))}")
     with resources.as_file(resources.files("metaal.policies") / "learned.metaal") as path:
-        return replace(load(path), spelling="learned", checksum="")
+        policy = load(path)
+    given = {**prices, **({"explore": explore} if explore else {})}
+    text = f"learned({', '.join(f'{name}={value!r}' for name, value in given.items())})" if given else "learned"
+    changed = policy.at(replace(policy.prices, **prices)).exploring(explore)
+    return replace(changed, spelling=text, checksum="")
 
 
 def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, checksum: str) -> Learned:
@@ -90,10 +115,12 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
             Trees(**{part: arrays[f"{name}.{number}.{part}"] for part in Trees.__dataclass_fields__})
             for number in range(count)
         )
-        wide = len(state_names()) + 5 if name == "first" else width
+        wide = len(state_names()) + 5 if name in UNSEEN else width
         if any(member.feature.max(initial=-1) >= wide for member in members):
             raise PolicyFileError(f"a tree of {name} reads a feature past the {wide} that exist")
         heads[name] = members
+    if "how" in heads and len(heads["how"]) != len(heads.get("advantage", ())):
+        raise PolicyFileError(f"{len(heads['how'])} members of how for {len(heads.get('advantage', ()))} of advantage")
     trees = sum(len(member.root) for members in heads.values() for member in members)
     if trees > MOST_TREES or trees * len(head["actions"]) > MOST_WALKS:
         raise PolicyFileError(
@@ -111,6 +138,13 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
     previews = head["previews"]
     if isinstance(previews, bool) or not isinstance(previews, int) or previews < 0:
         raise PolicyFileError(f"previews {previews!r} is not a whole number ≥ 0")
+    informs = float(head["informs"])
+    if not 0 <= informs < float("inf"):
+        raise PolicyFileError(f"informs {informs!r} is not a finite number ≥ 0")
+    horizon = Horizon(**head["horizon"])
+    spans = horizon.commit, horizon.batches
+    if any(isinstance(span, bool) or not isinstance(span, int) for span in spans) or not 1 <= spans[0] <= spans[1]:
+        raise PolicyFileError(f"horizon {horizon} is not a number of batches and a part of them")
     centred = head["centred"]
     if not isinstance(centred, bool):
         raise PolicyFileError(f"centred {centred!r} is neither true nor false")
@@ -127,6 +161,8 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
         default=check_arm(head["default"]),
         prices=Prices(**head["prices"]),
         previews=previews,
+        informs=informs,
+        horizon=horizon,
         centred=centred,
         facts=dict(head["facts"]),
         spelling=spelling,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module, metadata
 from typing import Any
 
@@ -151,7 +152,17 @@ def _arguments(text: str, name: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _third_party(name: str) -> Callable[..., Policy] | None:
+    entry = _third_parties().get(name)
+    return None if entry is None else entry.load()
+
+
+@cache
+def _third_parties() -> Mapping[str, metadata.EntryPoint]:
+    """Policies of other packages by name, the first one of a name.
+
+    Looked for once in a process: it reads a file of every installed package, which takes longer than a loop.
+    """
+    found: dict[str, metadata.EntryPoint] = {}
     for entry in metadata.entry_points(group="metaal.policies"):
-        if entry.name == name:
-            return entry.load()
-    return None
+        found.setdefault(entry.name, entry)
+    return found

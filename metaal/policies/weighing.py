@@ -12,8 +12,29 @@ from metaal.actions import Action, ActionSet
 from metaal.policies.costs import Costs
 from metaal.prices import Prices
 
-HORIZON = 3
-"""Batches over which an advantage is a mean: the action's own, and two of the default's."""
+
+@dataclass(frozen=True)
+class Horizon:
+    """Over which batches an advantage was learnt.
+
+    Parameters
+    ----------
+    batches : int
+        Over how many it is a mean, from the action's own on; ≥ 1.
+    commit : int
+        How many of them the action's strategy chose, the default the others; from 1 to ``batches``.
+    """
+
+    batches: int = 3
+    commit: int = 1
+
+    def __str__(self) -> str:
+        whose = "the action's own" if self.commit == 1 else f"{self.commit} of the action's strategy"
+        return f"{self.batches} batches of labels, {whose}, then the default's"
+
+
+SHORT = Horizon()
+"""That of logged runs; see `metaal.curve`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +51,7 @@ class Weighed:
     gate : float
         Deviations below the mean at which the cautious bound lies.
     costs : Costs
+    horizon : Horizon
     order : sequence of int
         Of equals, the one of the lowest number is taken: places in a list that does not depend on how ``actions`` is
         ordered.
@@ -41,6 +63,7 @@ class Weighed:
     deviation: np.ndarray
     gate: float
     costs: Costs
+    horizon: Horizon
     order: Sequence[int]
 
     @property
@@ -51,15 +74,15 @@ class Weighed:
     def best(self, prices: Prices) -> tuple[int, np.ndarray]:
         """Place of the action taken, and the utility f8[A] of each one over the default's, a batch of labels.
 
-        What is not a finite number is never taken.
+        What is not a finite number is never taken, nor is another batch size, share or training that saves nothing.
         """
-        batches = np.array([1.0 if action.stop else action.multiplier for action in self.actions])
-        # An advantage is a mean over the action's own batches and what follows; one decision answers for its own.
-        worth = prices.point * 100 * (batches + HORIZON - 1) / batches
+        worth = worth_of(self.actions, prices, self.horizon, self.actions[self.default].strategy)
         saved = self.costs.saved(prices)
         utility, cautious = worth * self.mean + saved, worth * self.lower + saved
         utility[self.default] = 0.0
-        allowed = (cautious > 0) & np.isfinite(utility)
+        # Other batches, shares and trainings are there to save money: that they gain, too, was never proven.
+        plain = np.array([action == Action(action.strategy) for action in self.actions])
+        allowed = (cautious > 0) & np.isfinite(utility) & (plain | (saved > 0))
         allowed[self.default] = True
         value = np.where(allowed, utility, -np.inf)
         ties = np.flatnonzero(value == value.max()).tolist()
@@ -109,6 +132,17 @@ class Weighed:
         elif np.isfinite(more) and usual > 0 and (action != Action(action.strategy) or abs(more) > 0.05 * usual):
             words.append(f"{100 * more / usual:+.0f} % compute")
         return ", ".join(words)
+
+
+def worth_of(actions: Sequence[Action], prices: Prices, horizon: Horizon, default: str) -> np.ndarray:
+    """What one unit of each action's advantage (score, 0 to 1) is worth for one batch's worth of labels, f8[A].
+
+    An advantage is a mean over the action's own batches and what follows; one decision answers for its part of those
+    that the action's strategy chose.
+    """
+    batches = np.array([1.0 if action.stop else action.multiplier for action in actions])
+    own = batches + np.array([0 if action.strategy in (default, "") else horizon.commit - 1 for action in actions])
+    return prices.point * 100 * (batches + horizon.batches - 1) / own
 
 
 def _dear_rounds(prices: Prices) -> Prices:

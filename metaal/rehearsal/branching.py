@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from metaal.actions import ARMS, DEFAULT_ARM, Action
-from metaal.errors import MismatchError, TaskError
+from metaal.errors import InputError, MismatchError, TaskError
 from metaal.inputs import check_count
 from metaal.policies.arms import check_arm
 from metaal.randomness import generator
@@ -47,8 +48,15 @@ class Branches:
     states : int
         Loops of a run at which every action is tried, ≥ 0; 0 makes none.
     horizon : int
-        Batches labelled in each branch, ≥ 1: the action's own, then the default's. The plain default's own branch goes
-        on until it has as many labels as the largest batch and what follows it, so that all can be compared.
+        Batches labelled in each branch, ≥ 1. The plain default's own branch goes on until it has as many labels as the
+        largest batch and what follows it, so that all can be compared.
+    commit : int
+        Batches, from 1 to ``horizon``, that the action's own strategy chooses; the default chooses those that are left.
+        One batch moves a learning curve by less than its noise. Whoever goes on with a strategy adds up what it is
+        worth batch by batch, while the noise of a curve stays what it is; and a policy that takes the strategy of the
+        best such continuation at every loop is no worse than the best of them (Barreto, Dabney, Munos, Hunt, Schaul,
+        van Hasselt and Silver 2017, Successor Features for Transfer in Reinforcement Learning: generalised policy
+        improvement).
     default : str
         Strategy of the later batches, and of the action that advantages are measured against.
 
@@ -64,6 +72,7 @@ class Branches:
     horizon: int = 3
     default: str = DEFAULT_ARM
     further: tuple[str, ...] = ()
+    commit: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "default", check_arm(self.default))
@@ -72,10 +81,13 @@ class Branches:
         object.__setattr__(self, "further", checked.further)
         object.__setattr__(self, "multipliers", checked.multipliers)
         check_count(self.horizon, name="horizon", meaning="batches labelled in a branch")
+        check_count(self.commit, name="commit", meaning="batches that an action's own strategy chooses")
+        if self.commit > self.horizon:
+            raise InputError(f"commit: got {self.commit}, expected at most the horizon of {self.horizon} batches")
         if self.states != 0:
             check_count(self.states, name="states", meaning="loops of a run that are branched from; 0 for none")
 
-    @property
+    @cached_property
     def actions(self) -> tuple[Action, ...]:
         """Every action, the plain default first; a branch's index is its place here."""
         return Exploring(self.strategies, self.multipliers, self.default, further=self.further).actions
@@ -153,17 +165,20 @@ def branch_state(state: State, plan: Branches) -> list[Record]:
     actions = [(k, action) for k, action in enumerate(plan.actions) if state.possible(action.strategy, action.refit)]
     before = guide_scores(state.layout, state.fitted)
     logged = dict(zip(state.ask.arrays["actions"].tolist(), state.ask.arrays["actions.probability"], strict=True))
-    played: dict[tuple[bytes, float, str, int], tuple[int, list[Step]]] = {}
+    played: dict[tuple[bytes, float, str, str, int], tuple[int, list[Step]]] = {}
     made = []
     for index, action in actions:
         rows, select = state.propose(action.strategy, max(1, round(state.n * action.multiplier)))
         horizon = plan.reach if action == Action(plan.default) else plan.horizon
-        key = np.sort(rows).tobytes(), action.share, action.refit, horizon
+        then = (action.strategy,) * (plan.commit - 1)
+        key = np.sort(rows).tobytes(), action.share, action.refit, action.strategy if then else plan.default, horizon
         if key not in played:
-            steps = follow(state, rows, horizon=horizon, default=plan.default, share=action.share, how=action.refit)
+            steps = follow(
+                state, rows, horizon=horizon, default=plan.default, share=action.share, how=action.refit, then=then
+            )
             played[key] = index, steps
             # Who asks for the default's rows has the beginning of its branch.
-            played.setdefault((*key[:3], plan.horizon), (index, steps[: plan.horizon]))
+            played.setdefault((*key[:4], plan.horizon), (index, steps[: plan.horizon]))
         origin, steps = played[key]
         values: dict[str, str | float | int | bool] = {
             "branch.action": str(action),
@@ -175,6 +190,7 @@ def branch_state(state: State, plan: Branches) -> list[Record]:
             "branch.taken": str(state.ask.values["action.name"]) == str(action),
             "branch.count": len(actions),
             "branch.horizon": plan.horizon,
+            "branch.commit": plan.commit,
             "branch.default": plan.default,
             "branch.labels": len(rows),
             "branch.played": origin,
@@ -203,11 +219,13 @@ def _check(run: str, have: dict[int, dict[int, Record]], loops: Sequence[int], p
     actions = [str(action) for action in plan.actions]
     for loop, records in have.items():
         for index, record in records.items():
-            was = record.values["branch.action"], record.values["branch.horizon"], record.values["branch.default"]
-            now = actions[index] if index < len(actions) else None, plan.horizon, plan.default
+            told = record.values
+            was = told["branch.action"], told["branch.horizon"], told["branch.default"], told.get("branch.commit", 1)
+            now = actions[index] if index < len(actions) else None, plan.horizon, plan.default, plan.commit
             if was != now or loop not in loops:
                 raise MismatchError(
-                    f"run {run!r}, loop {loop}: holds a branch of {was[0]} (horizon {was[1]}, default {was[2]}), which "
-                    f"is not in this plan ({plan.states} states, horizon {plan.horizon}, default {plan.default}, "
-                    f"{len(actions)} actions); branches of another plan go into another store"
+                    f"run {run!r}, loop {loop}: holds a branch of {was[0]} (horizon {was[1]}, default {was[2]}, commit "
+                    f"{was[3]}), which is not in this plan ({plan.states} states, horizon {plan.horizon}, default "
+                    f"{plan.default}, commit {plan.commit}, {len(actions)} actions); branches of another plan go into "
+                    "another store"
                 )

@@ -56,7 +56,14 @@ def guide_scores(layout: Layout, fitted: Any) -> dict[str, float]:
 
 
 def follow(
-    state: State, rows: np.ndarray, *, horizon: int, default: str, share: float = 1.0, how: Refit = "full"
+    state: State,
+    rows: np.ndarray,
+    *,
+    horizon: int,
+    default: str,
+    share: float = 1.0,
+    how: Refit = "full",
+    then: Sequence[str] = (),
 ) -> list[Step]:
     """Label ``rows`` in a copy of the state, refit, and go on under ``default`` until ``horizon`` batches are labelled.
 
@@ -74,11 +81,13 @@ def follow(
     horizon : int
         Batches labelled in all, ≥ 1.
     default : str
-        Strategy that chooses all batches but the first.
+        Strategy that chooses all batches but the first and those of ``then``.
     share : float
         Share of the pool that is scored for the second batch.
     how : str
         Training on the first batch: ``"full"``, ``"warm"`` or ``"skip"``.
+    then : sequence of str
+        Strategies that choose the second batch and those after it; they must be possible in the state.
 
     Returns
     -------
@@ -86,7 +95,7 @@ def follow(
         One for each batch.
     """
     task, layout, turn = state.task, state.layout, state.turn
-    told, extra = len(state.seen) - len(layout.initial), wanted((default,), layout.kind)
+    told, extra = len(state.seen) - len(layout.initial), wanted((default, *then), layout.kind)
     seen, y_seen, steps = state.seen, state.y_seen, list[Step]()
     unlabelled = np.ones(len(layout.pool_y), dtype=bool)
     unlabelled[seen] = False
@@ -110,9 +119,10 @@ def follow(
         steps.append(Step(step.labels, step.scores, fit, time.perf_counter() - started, len(pool)))
         view = make_view(pool, {name: value for name, value in outputs.items() if name != "ids"})
         loop = state.loop + len(steps)
-        rng = generator(turn.seed, turn.stream, loop, f"strategy:{default}")
+        name = then[len(steps) - 1] if len(steps) <= len(then) else default
+        rng = generator(turn.seed, turn.stream, loop, f"strategy:{name}")
         count = layout.schedule.batch(loop, len(seen))
-        rows = pool[propose(get(default), view, min(count, len(pool)), rng).rows]
+        rows = pool[propose(get(name), view, min(count, len(pool)), rng).rows]
 
 
 def mean_gain(labels: Sequence[float] | np.ndarray, curve: Sequence[float] | np.ndarray, end: float) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,12 +27,16 @@ from metaal.rehearsal.trace import Trace, read_trace
 from metaal.run import Run
 from metadata_store import Store, open_store
 
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
 __all__ = [
     "REGRESSION_ARM",
     "Trace",
     "layout_of",
     "one_thread",
     "play",
+    "played",
     "read_trace",
     "run_name",
     "shared_store",
@@ -83,6 +89,19 @@ def play(
         The learner or the regime is for another kind of data.
     """
     store = open_store("memory:") if store is None else store
+    return read_trace(store, played(policy, task, store, name=name, tags=tags, full=full))
+
+
+def played(
+    policy: Policy | str,
+    task: Task,
+    store: Store,
+    *,
+    name: str | None = None,
+    tags: Mapping[str, str | float] | None = None,
+    full: bool = True,
+) -> str:
+    """`play` for whom the log is enough: nothing is read back. Returns the name of the run in the store."""
     ready = read_policy(policy)
     name = name or (policy if isinstance(policy, str) else policy.spelling)
     with one_thread():
@@ -102,7 +121,7 @@ def play(
         if not run.ended:
             with layout.test_y.forbidden():
                 _loop(run, task, layout, budget, full=full)
-    return read_trace(store, run.name)
+    return run.name
 
 
 def _tags(task: Task, layout: Layout, name: str) -> dict[str, str | float]:
@@ -262,7 +281,13 @@ def _full_scores(task: Task, data: Dataset) -> dict[str, float]:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Sums in one order whatever the number of processes: results repeat to the last bit."""
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
-
-    with threadpool_limits(1):
+    with _thread_pools(len(sys.modules)).limit(limits=1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> ThreadpoolController:
+    """The thread pools of all libraries that are loaded; looked for anew when a module was imported since."""
+    from threadpoolctl import ThreadpoolController  # comes with scikit-learn
+
+    return ThreadpoolController()

@@ -13,7 +13,7 @@ from metaal.randomness import generator
 from metaal.rehearsal.branching import branch
 from metaal.rehearsal.keeping import check_keeps_branches
 from metaal.rehearsal.learners import find_learner
-from metaal.rehearsal.playing import play, run_name, shared_store
+from metaal.rehearsal.playing import played, run_name, shared_store
 from metaal.rehearsal.shards import matching, read_shard, sharded
 from metaal.rehearsal.suitefile import Suite, read_suite
 from metaal.rehearsal.working import ONE_AT_A_TIME, PATIENCE, Progress, in_parallel, leased, telling
@@ -165,7 +165,7 @@ def rehearse_cell(suite: Suite, task: Task, store: Any) -> dict[str, Any]:
 
 def _rehearse(suite: Suite, task: Task, store: Store, run: str) -> int:
     policy, plan = suite.policy(kind_of(task)), suite.plan(kind_of(task))
-    play(policy, task, store=store, name=POLICY, tags={"suite": suite.name, "suite.hash": suite.hash}, full=False)
+    played(policy, task, store, name=POLICY, tags={"suite": suite.name, "suite.hash": suite.hash}, full=False)
     count = branch(task, store, run, plan, policy.arms)
     loop = next(record.loop for record in store.records(run) if record.event == "end")
     store.append(Record(run, loop, EVENT, {"rehearsed.branches": count}))

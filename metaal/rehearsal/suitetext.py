@@ -56,7 +56,11 @@ def parse_suite(text: str, *, where: str = "suite") -> Suite:
 
 def _branches(table: Any, where: str) -> dict[str, Branches]:
     """The branches by kind of task: what regression does not say is as for classification, but for the strategies."""
-    keys = {"strategies": str, "multipliers": float, "further": str, "states": int, "horizon": int, "default": str}
+    keys: dict[str, type] = {
+        **dict.fromkeys(("strategies", "further", "default"), str),
+        **dict.fromkeys(("states", "horizon", "commit"), int),
+        "multipliers": float,
+    }
     said = _checked(table, keys, where, "regression")
     more = _checked(table.get("regression", {}), keys, where.replace("]", ".regression]"))
     usual = {"strategies": REGRESSION, "default": REGRESSION[0], "further": []}

@@ -1,8 +1,9 @@
 """Stores in files and in other programs, and back.
 
 JSONL holds everything, one record a line, and is read back equal (`export`, `load`). CSV and Parquet hold the scalars
-as tables for other programs; `load_table` reads the logs of others. MLflow's runs go both ways, Optuna's journals and
-LabelBench's runs come in, and the compacted tier of a store becomes a table of Delta Lake or Iceberg without a copy.
+as tables for other programs; `load_table` reads the logs of others, JSONL of plain objects too. MLflow's runs go both
+ways, Optuna's journals and LabelBench's runs come in, and the compacted tier of a store becomes a table of Delta Lake
+or Iceberg without a copy.
 
 Examples
 --------
@@ -28,7 +29,9 @@ from .journal_file import Torn
 from .labelbench import load_labelbench
 from .loading import Loaded, SourceError, load
 from .logged import load_table
+from .objects import holds_objects
 from .parts import LakeExport
+from .rules import Rules
 from .to_mlflow import Exported, export_mlflow
 
 __all__ = [
@@ -38,12 +41,14 @@ __all__ = [
     "LakeExport",
     "Loaded",
     "MissingPackageError",
+    "Rules",
     "SourceError",
     "Torn",
     "export",
     "export_delta",
     "export_iceberg",
     "export_mlflow",
+    "holds_objects",
     "load",
     "load_labelbench",
     "load_mlflow",

@@ -15,6 +15,7 @@ from .additions import Additions
 from .foreign import cleaned, fitted, kind_of, need, scalar_of, settled, statistic, targets
 from .ledger import Ledger
 from .loading import SourceError
+from .rules import Rules, check_words
 from .to_mlflow import RUN_TAG, Progress, pages
 
 IDENTITY = "user.mlflow.run"
@@ -38,6 +39,8 @@ def load_mlflow(
     experiments: Iterable[str] | str | None = None,
     columns: Mapping[str, str | None] | None = None,
     text: Collection[str] = (),
+    after: Collection[str] = (),
+    rules: Rules | None = None,
     deleted: bool = False,
     progress: Progress | None = None,
 ) -> Imported:
@@ -59,6 +62,9 @@ def load_mlflow(
         without "metrics.", "params." or "tags." is a metric. None leaves it out. Others become `user.<metric>`,
         `user.param.<param>`, `user.tag.<tag>`.
     text : params or tags ("params.version") that are text even where all look like numbers.
+    after : metrics that were logged after the step's batch was labelled and learnt, such as the score at the end of a
+        round; they belong to the state in which the next step is decided, and are stored there.
+    rules : kinds and translations of statistics.
     deleted : also runs that were deleted and not yet purged.
     progress : called as progress(runs done, runs).
 
@@ -69,7 +75,8 @@ def load_mlflow(
     Raises
     ------
     MissingPackageError : MLflow is not installed.
-    OptionError : an experiment or a name in `columns` is not there, or two names become one statistic.
+    OptionError : an experiment or a name in `columns` is not there, two names become one statistic, or words have no
+        translation.
     SourceError : MLflow cannot be read; runs before that are stored.
     ConflictError, RecordError, WriteError, UnknownStateError : as `Store.append_many`.
 
@@ -88,7 +95,7 @@ def load_mlflow(
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         places = _experiments(client, experiments, uri)
-        reader = _Reader(client, store, places, columns or {}, text, uri)
+        reader = _Reader(client, store, places, columns or {}, text, after, rules or Rules(), uri)
         return reader.load(deleted, progress)
     except failure as error:
         raise SourceError(f"MLflow at {uri} cannot be read: {error}; runs before that are stored") from error
@@ -114,16 +121,20 @@ class _Reader:
         places: dict[str, str],
         columns: Mapping[str, str | None],
         text: Collection[str],
+        after: Collection[str],
+        rules: Rules,
         uri: str,
     ) -> None:
         self.client, self.store, self.places, self.uri = client, store, places, uri
-        self.columns, self.text = columns, text
+        self.columns, self.text, self.rules = columns, text, rules
+        self.after = {name if name.startswith("metrics.") else f"metrics.{name}" for name in after}
         self.problems: list[str] = []
 
     def load(self, deleted: bool, progress: Callable[[int, int], None] | None) -> Imported:
         # ids and not whole runs are kept: a big server has many
         found: dict[str, tuple[str, bool]] = {}
         kinds: dict[str, set[str]] = {}
+        words: dict[str, set[str]] = {name: set() for name, to in self.columns.items() if to in self.rules.translate}
         for run in self._runs(deleted):
             ours = RUN_TAG in run.data.tags
             found[run.info.run_id] = (run.info.run_name or "", ours)
@@ -132,14 +143,22 @@ class _Reader:
                     kinds.setdefault(f"metrics.{name}", {FLOAT})
                 for name, value in _texts(run):
                     kinds.setdefault(name, set()).add(kind_of(scalar_of(value)))
+                    if name in words:
+                        words[name].add(value)
         sources = {name: statistic(PREFIX[name.partition(".")[0]], name.partition(".")[2]) for name in kinds}
         where = f"MLflow at {self.uri}"
-        for name in self.text:
+        for name in (*self.text, *self.after):
             if name not in sources:
                 raise OptionError(f"{where} has no {name!r}; {nearest(name, sources)}")
         self.targets = targets(sources, self.columns, where, shorts="metrics.")
         wanted = {target: {TEXT} if name in self.text else kinds[name] for name, target in self.targets.items()}
+        wanted |= {name: {kind} for name, kind in self.rules.kinds.items() if name in wanted}
         self.kinds = settled(wanted, self.store)
+        for name, found_words in words.items():
+            full, target = name if name in sources else f"metrics.{name}", str(self.columns[name])
+            if full.startswith("metrics."):
+                raise OptionError(f"{full} of {where} is numbers, and {target} is text; map a param or a tag to it")
+            check_words(self.rules.translate[target], found_words, f"{full} of {where}")
         names = self._names()
         read = new = 0
         for number, (identity, (label, ours)) in enumerate(found.items()):
@@ -202,6 +221,10 @@ class _Reader:
         for key, text in _texts(run):
             target = self.targets.get(key)
             if target is not None:
+                if target in self.rules.translate:
+                    said = self.rules.translate[target](text)
+                    facts |= {} if said is None else {target: said}
+                    continue
                 stat, value = fitted(target, self.kinds[target], scalar_of(text))
                 facts[stat] = text if type(value) is str else value
         records = additions.facts(0, "about", facts, (run.info.start_time or 0) * 10**6)
@@ -215,7 +238,8 @@ class _Reader:
                     self.problems.append(f"run {name!r}: metric {key!r} at step {point.step}, which is no loop")
                     continue
                 stat, value = fitted(target, self.kinds[target], float(point.value))
-                loops.setdefault(point.step, {}).setdefault(stat, []).append((value, point.timestamp * 10**6))
+                loop = point.step + (f"metrics.{key}" in self.after)
+                loops.setdefault(loop, {}).setdefault(stat, []).append((value, point.timestamp * 10**6))
         for loop in sorted(loops):
             records += additions.points(loop, loops[loop])
         if run.info.status in ENDED:

@@ -20,6 +20,7 @@ from .exporting import format_of
 from .foreign import run_name, statistic
 from .loading import Loaded, SourceError, append_all, opened
 from .parquet import parquet_headers, parquet_rows
+from .rules import Rules, Translate, check_words
 
 Runs = dict[tuple[Any, ...], dict[int, tuple[int, dict[str, Any]]]]  # settings → round → (row, cells)
 MAX_ROWS = 10**6
@@ -64,19 +65,23 @@ COLUMNS: dict[str, str] = {
 TIME, STEP = "_timestamp", "_step"  # become the record's time and nothing: it is the round again
 
 
-def load_labelbench(source: str | os.PathLike[str], store: Store) -> Loaded:
+STRATEGY = "action.name"
+
+
+def load_labelbench(source: str | os.PathLike[str], store: Store, *, rules: Rules | None = None) -> Loaded:
     """Append the logged runs of LabelBench, a table with a row for each round of each run, to a store.
 
     A run is named by its seven settings; a record "about" at loop 0 has them: the data set as `run.task`, by which
     runs are grouped, and the others as `tag.*`. Each row is a record "report" at loop = round with its time, its
     metrics as `score.*`, `labels.count` and `user.*` (see `COLUMNS`), unknown columns as `user.<column>`. A metric
     that is missing or NaN is left out: it was not computed for that data set. The same call again adds nothing.
-    Such runs have no queries, so a policy cannot be fitted to them; they can be read, compared and exported.
+    A policy can be fitted to them if `rules` translates the strategies' names to "action.name".
 
     Parameters
     ----------
     source : .parquet or .csv with the columns dataset, batch, embed, model, trainer, strategy, seed, round and metrics.
     store : any store.
+    rules : translation of "action.name"; without one the strategies stay tags.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def load_labelbench(source: str | os.PathLike[str], store: Store) -> Loaded:
     Raises
     ------
     SourceError : a column is missing, a cell is not of its kind, or a round stands twice; nothing was stored.
-    OptionError : the file's suffix does not say what it is.
+    OptionError : the file's suffix does not say what it is, or strategies have no translation.
     ConflictError, RecordError, WriteError, UnknownStateError : as `Store.append_many`.
 
     Examples
@@ -104,10 +109,14 @@ def load_labelbench(source: str | os.PathLike[str], store: Store) -> Loaded:
     path = Path(source)
     with opened(path) as file:
         runs = _runs(_table(file, path), path)
+    translate = (rules or Rules()).translate.get(STRATEGY)
+    place = KEYS.index("strategy")
+    if translate is not None:
+        check_words(translate, {str(key[place]) for key in runs}, f"column 'strategy' of {path}")
     # made once for the sake of its errors: nothing is stored of a table that is wrong somewhere
-    for _ in _records(runs, str(path)):
+    for _ in _records(runs, str(path), translate):
         pass
-    return append_all(store, _records(runs, str(path)), str(path), "row")
+    return append_all(store, _records(runs, str(path), translate), str(path), "row")
 
 
 def _runs(table: Iterator[dict[str, Any]], path: Path) -> Runs:
@@ -159,7 +168,7 @@ def _table(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
         yield {names[place]: cells[place] for place in places}
 
 
-def _records(runs: Runs, path: str) -> Iterator[tuple[int, int, Record]]:
+def _records(runs: Runs, path: str, translate: Translate | None) -> Iterator[tuple[int, int, Record]]:
     """Yield (row, bytes, record)."""
     for key, rounds in runs.items():
         name = run_name("-".join(str(part) for part in key))
@@ -169,6 +178,8 @@ def _records(runs: Runs, path: str) -> Iterator[tuple[int, int, Record]]:
             value = settings[column]
             # numbers are floats, as the tags of a metaal run are
             about[target] = float(value) if type(value) is int else str(value)
+        named = translate(str(settings["strategy"])) if translate is not None else None
+        about |= {} if named is None else {STRATEGY: named}
         first = min(rounds)
         yield rounds[first][0], 1000, Record(name, 0, "about", about, at=_at(rounds[first][1].get(TIME)))
         for loop in sorted(rounds):

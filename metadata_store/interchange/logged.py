@@ -1,4 +1,4 @@
-"""From the tables of runs that somebody logged, CSV or Parquet, to records: one row is one loop of one run."""
+"""From the tables of runs that somebody logged, CSV, Parquet or JSONL, to records: a row is one loop of one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from ..store import Store
 from .exporting import format_of
 from .footer import MAX_COLUMNS
 from .loading import Loaded, Progress, SourceError, append_all, lines, opened, told
+from .loops import Loops
+from .objects import holds_objects, object_headers, object_rows
 from .parquet import MAX_ROWS, parquet_headers, parquet_rows
+from .rules import AFTER, MOST_WORDS, Rules, Translate, check_words
 
 Row = tuple[int, list[Any]]
 MAX_ROW = 2**24  # bytes of a row of CSV
@@ -36,14 +39,23 @@ class Column:
     target: str
     kind: str | None = None  # of the cells so far
     fixed: bool = False  # the store, the caller or the file's own types say the kind
+    spelled: bool = False  # the caller wants text: numbers are spelled out
+    after: bool = False  # known only after the row's batch was labelled, so of the next loop
+    translate: Translate | None = None
 
     def value(self, cell: Any) -> Any:
         """Return a cell as a value of this column's kind; None where it is missing.
 
         Raises
         ------
-        ValueError : the cell is of another kind.
+        ValueError : the cell is of another kind, or a word that nobody translates.
         """
+        if self.spelled and type(cell) in (int, float):
+            cell = str(int(cell)) if float(cell).is_integer() else str(cell)
+        value = self._value(cell)
+        return self.translate(value) if self.translate is not None and value is not None else value
+
+    def _value(self, cell: Any) -> Any:
         if not isinstance(cell, str):
             if self.kind == FLOAT and type(cell) is int:
                 return float(cell)
@@ -89,11 +101,13 @@ def load_table(
     columns: Mapping[str, str | None] | None = None,
     text: Collection[str] = (),
     known: Collection[str] = (),
+    after: Collection[str] = (),
+    rules: Rules | None = None,
     event: str = "report",
     format: str | None = None,
     progress: Progress | None = None,
 ) -> Loaded:
-    """Append a record for each row of a CSV or Parquet file: the log that somebody kept of earlier runs.
+    """Append a record for each row of a CSV, Parquet or JSONL file: the log that somebody kept of earlier runs.
 
     Nothing is stored before every row was checked. The same call again is safe, after a crash
     too. Memory holds a batch of rows, and the numbers of loops that are not in order. The file may come from anywhere:
@@ -101,15 +115,18 @@ def load_table(
 
     Parameters
     ----------
-    source : the file; CSV in UTF-8 with a header.
+    source : the file; CSV in UTF-8 with a header, or JSONL of plain objects.
     store : any store.
     run, loop : the columns of the run's name and of the number of its loop.
     columns : statistic of a column, such as {"acc": "score.value"}; None leaves the column out. A column that is not
         named here keeps its name if that is in `known` or begins with "user.", and becomes "user.<column>" otherwise.
     text : columns of a CSV file whose cells are text even where they look like numbers, such as codes.
     known : names of statistics that columns may have without being named in `columns`.
+    after : columns that tell what was known only after the row's batch was labelled and learnt, such as the score at
+        the end of a round. They belong to the state in which the next loop is decided, as a record "after" there.
+    rules : kinds and translations of statistics.
     event : event of the records.
-    format : "csv" or "parquet"; None: by the file's suffix.
+    format : "csv", "parquet" or "jsonl"; None: by the file's suffix.
     progress : called with (bytes read, bytes in all).
 
     Returns
@@ -118,7 +135,7 @@ def load_table(
 
     Raises
     ------
-    OptionError : a column that is named is not there, or two columns become one statistic.
+    OptionError : a column that is named is not there, two columns become one statistic, or words have no translation.
     SourceError : a cell that is not of its column's kind (that of the store if it knows the statistic, else that of
         the first cell), a row without run or loop, a repeated (run, loop), a torn file, more than 16,386 columns or
         10,000,000 rows, a row of CSV of over 16 MiB; nothing was stored.
@@ -139,11 +156,15 @@ def load_table(
     """
     path = Path(source)
     chosen = format_of(path, format)
-    if chosen == "jsonl":
-        raise OptionError(f"{path} is JSONL, which has runs and loops of its own; use load(source, store)")
+    rules = rules or Rules()
+    if chosen == "jsonl" and not holds_objects(path):
+        raise OptionError(f"{path} is JSONL of records with runs and loops of their own; use load(source, store)")
     with opened(path) as file:
         if chosen == "csv":
             headers, fixed, unit = _csv_headers(file, path), dict[str, str](), "line"
+        elif chosen == "jsonl":
+            headers, fixed = object_headers(file, path)
+            unit = "line"
         else:
             headers, fixed = parquet_headers(file, path)
             unit = "row"
@@ -152,23 +173,35 @@ def load_table(
         twice = sorted(name for name, count in Counter(headers).items() if count > 1)
         if twice:
             raise OptionError(f"{path} has column {twice[0]!r} more than once; rename one of them")
-        keys, wanted = _columns(path, headers, run, loop, columns or {}, text, known)
+        keys, wanted = _columns(path, headers, run, loop, columns or {}, (*text, *after), known)
         for header in (run, loop):
             if fixed.get(header) == "":
                 raise OptionError(f"column {header!r} of {path} has no scalars; expected the run's name and its loop")
-        _fix(wanted, fixed, text, path, store)
+        _fix(wanted, fixed, text, path, store, rules)
+        for column in wanted:
+            column.after = column.header in after
+            column.translate = rules.translate.get(column.target)
         places = [*keys, *(column.place for column in wanted)]
 
         def rows() -> Iterator[Row]:
             file.seek(0)
             if chosen == "csv":
                 return _csv_rows(file, path, len(headers))
+            if chosen == "jsonl":
+                return object_rows(file, path, headers)
             return parquet_rows(file, path, headers, places, fixed)
 
-        if any(not column.fixed for column in wanted):
+        words: dict[str, set[str]] = {column.header: set() for column in wanted if column.translate is not None}
+        if words or any(not column.fixed for column in wanted):
             for _, cells in rows():
                 for column in wanted:
                     column.learn(cells[column.place])
+                    cell = cells[column.place]
+                    if column.header in words and cell is not None and len(words[column.header]) <= MOST_WORDS:
+                        words[column.header].add(str(cell))
+        for column in wanted:
+            if column.translate is not None:
+                check_words(column.translate, words[column.header], f"column {column.header!r} of {path}")
         for _ in _records(rows(), keys, wanted, event, f"{path}, {unit}"):
             pass  # nothing is stored of a table that is wrong somewhere
         records = _records(rows(), keys, wanted, event, f"{path}, {unit}")
@@ -217,7 +250,9 @@ def _columns(
     return (headers.index(run), headers.index(loop)), wanted
 
 
-def _fix(wanted: list[Column], fixed: Mapping[str, str], text: Collection[str], path: Path, store: Store) -> None:
+def _fix(
+    wanted: list[Column], fixed: Mapping[str, str], text: Collection[str], path: Path, store: Store, rules: Rules
+) -> None:
     """Set the kinds that are known before a cell is read; what the store knows comes first."""
     # the types of an empty table are the kinds of the store's names
     kinds = {"float64": FLOAT, "Int64": INT, "boolean": BOOL}
@@ -227,6 +262,8 @@ def _fix(wanted: list[Column], fixed: Mapping[str, str], text: Collection[str], 
         own = TEXT if column.header in text else fixed.get(column.header)
         if own == "":
             raise OptionError(f"column {column.header!r} of {path} has no scalars; leave it out: map it to nothing")
+        column.spelled = rules.kinds.get(column.target) == TEXT and before in (TEXT, None)
+        own = rules.kinds.get(column.target, own)
         numbers = before in (FLOAT, INT) and own in (FLOAT, INT)
         if before and own and before != own and not numbers:
             raise OptionError(
@@ -247,8 +284,9 @@ def _records(
             raise SourceError(f"{where} {number}: over {MAX_ROWS} rows; load the table in parts")
         try:
             run, loop = _run(cells[keys[0]]), _loop(cells[keys[1]])
-            values = {column.target: column.value(cells[column.place]) for column in wanted}
-            record = Record(run, loop, event, {name: value for name, value in values.items() if value is not None})
+            now, later = (_values(cells, [c for c in wanted if c.after is after]) for after in (False, True))
+            record = Record(run, loop, event, now)
+            follows = Record(run, loop + 1, AFTER, later) if later else None
         except ValueError as error:
             raise SourceError(f"{where} {number}: {error}") from error
         if not seen.setdefault(run, Loops()).add(loop):
@@ -256,43 +294,20 @@ def _records(
                 f"{where} {number}: loop {loop} of run {run!r} for the second time; expected one row for each "
                 "(run, loop): is there another column that belongs to the run's name?"
             )
-        yield number, 64 + 16 * len(values) + sum(len(v) for v in values.values() if isinstance(v, str)), record
+        yield number, 64 + 16 * len(now) + sum(len(v) for v in now.values() if isinstance(v, str)), record
+        if follows is not None:
+            yield number, 64 + 16 * len(later) + sum(len(v) for v in later.values() if isinstance(v, str)), follows
+    for name, loops in seen.items() if any(column.after for column in wanted) else ():
+        if loops.gap is not None:
+            raise SourceError(
+                f"{where.rpartition(',')[0]}: run {name!r} has no loop {loops.gap} between others, so the columns that "
+                "are of the next loop have no place; number the loops one by one"
+            )
 
 
-NONE: frozenset[int] = frozenset()
-
-
-class Loops:
-    """The loops of one run that were seen; those in order cost no memory.
-
-    Examples
-    --------
-    >>> loops = Loops()
-    >>> [loops.add(loop) for loop in (3, 4, 9, 4, 9, 0)]
-    [True, True, True, False, False, True]
-    """
-
-    __slots__ = ("others", "start", "stop")  # a table may have as many runs as rows
-
-    def __init__(self) -> None:
-        self.start = self.stop = -1
-        self.others: set[int] | frozenset[int] = NONE
-
-    def add(self, loop: int) -> bool:
-        """Take note of a loop; say whether it is new."""
-        if self.start <= loop < self.stop or loop in self.others:
-            return False
-        if self.start < 0:
-            self.start = self.stop = loop
-        if loop == self.stop:
-            self.stop += 1
-            while self.stop in self.others:
-                self.others.remove(self.stop)  # type: ignore[union-attr]
-                self.stop += 1
-        else:
-            self.others = self.others or set()
-            self.others.add(loop)  # type: ignore[union-attr]
-        return True
+def _values(cells: list[Any], columns: list[Column]) -> dict[str, Any]:
+    values = {column.target: column.value(cells[column.place]) for column in columns}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _run(cell: Any) -> str:

@@ -22,8 +22,8 @@ class FacilityLocation(Strategy):
 
     Labelled rows count as picked before (the authors choose without them). The score is what the row adds to the mean
     similarity; rows that add nothing (duplicates) come last, the least similar to the picks first. Large pools are
-    handled as in max_herding: 50,000 rows, 5,000 of them for the mean, and 10,000 labelled rows, drawn at random; up to
-    5,000 rows the picks are those of the plain greedy method. The authors let a filter choose the most uncertain
+    handled as in max_herding: 50,000 rows, 1,000 of them for the mean, and 10,000 labelled rows, drawn at random; up to
+    1,000 rows the picks are those of the plain greedy method. The authors let a filter choose the most uncertain
     rows first: write narrow(margin, facility_location).
 
     Parameters
@@ -50,7 +50,7 @@ class FacilityLocation(Strategy):
     kind: ClassVar[Kind] = "batch"
     task: ClassVar[tuple[str, ...]] = ("classification", "regression")
     stochastic: ClassVar[bool] = True
-    growth: ClassVar[str] = "min(U, 50000) (min(U, 5000) log n + min(L, 10000) + n) D"
+    growth: ClassVar[str] = "min(U, 50000) (min(U, 1000) log n + min(L, 10000) + n) D"
     reference: ClassVar[str] = "Wei, Iyer and Bilmes 2015, Submodularity in Data Subset Selection and Active Learning"
     limit: ClassVar[int | None] = MOST_ROWS
 

@@ -31,7 +31,7 @@ class MaxHerding(Strategy):
 
     Labelled rows count as picked before. The score is what the row adds to the mean, in (0, 1]; rows that add nothing
     (duplicates) come last, the least covered first. The picks are those of the plain greedy method in pools of up to
-    5,000 rows. Above, the mean over the pool is estimated by 5,000 random rows, and pools above 50,000 rows (fewer when
+    1,000 rows. Above, the mean over the pool is estimated by 1,000 random rows, and pools above 50,000 rows (fewer when
     they are wider than 128 columns: 6.4 million numbers in all) are replaced by a random subset of that size; above
     10,000 labelled rows a random 10,000 of them count.
 
@@ -61,7 +61,7 @@ class MaxHerding(Strategy):
     kind: ClassVar[Kind] = "batch"
     task: ClassVar[tuple[str, ...]] = ("classification", "regression")
     stochastic: ClassVar[bool] = True
-    growth: ClassVar[str] = "min(U, 50000) (min(U, 5000) log n + min(L, 10000) + n) D"
+    growth: ClassVar[str] = "min(U, 50000) (min(U, 1000) log n + min(L, 10000) + n) D"
     reference: ClassVar[str] = "Bae et al. 2024, Generalized Coverage for More Robust Low-Budget Active Learning"
     limit: ClassVar[int | None] = MOST_ROWS
 

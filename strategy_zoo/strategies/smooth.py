@@ -19,7 +19,7 @@ from strategy_zoo.spelling import get
 from strategy_zoo.strategy import Kind, Strategy, default_of, field_of, literal, real, whole
 from strategy_zoo.view import View
 
-_MOST_ANCHORS = 2_000  # pool rows in the graph, and labelled rows in it; fewer for large pools, but at least
+_MOST_ANCHORS = 1_000  # pool rows in the graph, and labelled rows in it; fewer for large pools, but at least
 _LEAST_ANCHORS = 500
 _MOST_PAIRS = 200_000_000  # of pool rows and anchors
 _ROUNDS = 50  # of spreading; with alpha = 0.9 the rest is half a percent
@@ -38,7 +38,7 @@ class Smooth(Strategy):
     share * Q, and the answer is its answer. Rows that no label reaches, and all rows while nothing is labelled, keep
     their `proba`.
 
-    To keep time and memory linear in the pool, the graph holds 2,000 pool rows and 2,000 labelled rows at most, drawn
+    To keep time and memory linear in the pool, the graph holds 1,000 pool rows and 1,000 labelled rows at most, drawn
     at random (200 million / U above 100,000 rows, but 500 of each); any other pool row takes the mean of F over its
     nearest neighbours in the graph, by the same weights. The authors join all pairs of rows. `seen_y` must hold
     columns of `proba` (0 to C - 1), or labels among `classes`; rows with another label are left out then.
@@ -69,7 +69,7 @@ class Smooth(Strategy):
     family: ClassVar[str] = "fusion"
     kind: ClassVar[Kind] = "batch"
     stochastic: ClassVar[bool] = True
-    growth: ClassVar[str] = "U (a + min(L, a)) D with a from 500 to 2,000, plus that of inner"
+    growth: ClassVar[str] = "U (a + min(L, a)) D with a from 500 to 1,000, plus that of inner"
     example: ClassVar[str] = "smooth(margin)"
     reference: ClassVar[str] = "Zhou et al. 2004, Learning with Local and Global Consistency"
 

@@ -42,7 +42,7 @@ class UncertaintyHerding(Strategy):
     they are given; write calibrated(uncertainty_herding) to have a temperature fitted (by the logarithmic loss).
 
     If no row is uncertain, all weigh the same. Rows that add nothing come last, the least covered first. Large pools
-    are handled as in max_herding: 50,000 rows, 5,000 of them for the mean, and 10,000 labelled rows, drawn at random.
+    are handled as in max_herding: 50,000 rows, 1,000 of them for the mean, and 10,000 labelled rows, drawn at random.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class UncertaintyHerding(Strategy):
     uses: ClassVar[tuple[str, ...]] = ("seen_embedding",)
     kind: ClassVar[Kind] = "batch"
     stochastic: ClassVar[bool] = True
-    growth: ClassVar[str] = "min(U, 50000) (min(U, 5000) log n + min(L, 10000) + n) D"
+    growth: ClassVar[str] = "min(U, 50000) (min(U, 1000) log n + min(L, 10000) + n) D"
     reference: ClassVar[str] = "Bae et al. 2025, Uncertainty Herding: One Active Learning Method for All Label Budgets"
     limit: ClassVar[int | None] = MOST_ROWS
 

@@ -10,11 +10,13 @@ import pytest
 
 import metaal
 from metaal import FitError, History, Learned, Prices
-from metaal.actions import ActionSet
+from metaal.actions import Action, ActionSet
 from metaal.boosting import Boosting, Params
 from metaal.branch_training import Task, calibrated, chosen_gate, fit_branched, prepared
-from metaal.branched import read_branched
-from metaal.features import PROPOSAL, action_names
+from metaal.branched import joined, read_branched
+from metaal.features import PROPOSAL, action_names, state_names
+from metaal.policies.learned import first_features
+from metaal.policies.weighing import Horizon
 from tests.metaal.planted import DEFAULT, OTHER, RISE, RIVAL, planted
 
 QUICK = Params(members=3, rounds=30, folds=4, min_leaf=5, rate=0.15)
@@ -157,7 +159,8 @@ def tasks(lead: np.ndarray, families: int) -> Task:
     state, default = np.repeat(np.arange(n), 2), np.tile([True, False], n)
     both = np.stack([np.zeros(n), lead], axis=1).ravel()
     group = np.array([f"g{k % families}" for k in state])
-    return Task(np.zeros((2 * n, 1)), both, both, both, state, group, default, np.ones(2 * n, dtype=bool))
+    x = np.zeros((2 * n, 1))
+    return Task(x, x, both, both, both, state, group, default, np.ones(2 * n, dtype=bool), np.arange(2 * n))
 
 
 def test_the_gate_is_chosen_by_what_its_choices_bring() -> None:
@@ -210,9 +213,69 @@ def test_left_out_families_are_never_trained_on(monkeypatch: pytest.MonkeyPatch)
         return members(x, y, weight, group)
 
     monkeypatch.setattr(boosting, "members", spy)
-    mean, deviation = left_out(boosting, data)
+    mean, deviation, unseen = left_out(boosting, data)
     assert len(trained) == 4
     assert all(len(groups) == 3 for groups in trained)
     assert set.intersection(*trained) == set()
     assert not mean[data.default].any()
     assert not deviation[data.default].any()
+    assert not unseen[data.default].any()
+    rival = data.lead != 0
+    ahead = data.lead > 0
+    # The rival's batch tells when it is ahead; the state alone, which is random, does not.
+    assert mean[rival & ahead].mean() > 0.5 > 0 > mean[rival & ~ahead].mean()
+    assert np.corrcoef(unseen[rival], data.lead[rival])[0, 1] < 0.8 * np.corrcoef(mean[rival], data.lead[rival])[0, 1]
+
+
+def test_a_gate_that_is_given_is_used_if_it_gains_and_as_it_is_if_nothing_is_measured() -> None:
+    given = {"default": DEFAULT, "prices": Prices(), "seed": 0, "params": QUICK}
+    real, idle = read_branched(planted(truth)), read_branched(planted(noise))
+    assert fit_branched(real, gate=0.7, **given).gate == 0.7
+    assert fit_branched(idle, gate=0.7, **given).gate == float("inf")
+    trial = fit_branched(idle, gate=0.7, measured=False, previews=2, **given)
+    assert (trial.gate, trial.previews) == (0.7, 2)
+    assert "left-out gain" not in trial.facts
+    assert trial.informs > 0
+
+
+def test_what_a_selection_costs_is_told_by_the_action_not_by_its_batch() -> None:
+    data = read_branched(planted(truth, 4))
+    policy = fit_branched(data, default=DEFAULT, prices=Prices(), seed=0, params=QUICK)
+    state = data.x[0, : len(state_names())].astype(np.float64)
+    rows = np.stack([first_features(state, k, Action(name)) for k, name in enumerate(policy.actions)])
+    found = dict(zip(policy.actions, np.exp(policy._predict(rows, "select")[0][0]), strict=True))
+    assert found[DEFAULT] < 0.12
+    assert found[RIVAL] > 0.18
+
+
+def test_several_stores_are_joined_row_by_row() -> None:
+    one, two = read_branched(planted(truth, 2)), read_branched(planted(noise, 3, further=True))
+    both = joined([one, two])
+    assert len(both) == len(one) + len(two)
+    assert len(np.unique(both.state)) == len(np.unique(one.state)) + len(np.unique(two.state))
+    np.testing.assert_array_equal(both.x, np.concatenate([one.x, two.x]))
+    np.testing.assert_array_equal(both.lead["accuracy"], np.concatenate([one.lead["accuracy"], two.lead["accuracy"]]))
+    again = both.rows(both.state > one.state.max())
+    np.testing.assert_array_equal(again.action, two.action)
+
+
+def test_scores_keep_their_sign_and_losses_are_wanted_low() -> None:
+    weights = {"score.value": 0.6, "score.log_loss": -0.4}
+    ours = metaal.fit(planted(truth, 4), seed=0, params=QUICK, score=weights)
+    assert ours.facts["score"] == {"accuracy": 0.6, "log_loss": 0.4}
+    worse = metaal.fit(planted(truth, 4), seed=0, params=QUICK, score={"score.value": -1.0})
+    assert worse.facts["score"] == {"accuracy": -1.0}
+    data = read_branched(planted(truth, 4))
+    rival = data.action == RIVAL
+    found = {name: policy.predicted(data.x[rival].astype(float)) for name, policy in (("o", ours), ("w", worse))}
+    assert np.corrcoef(found["o"], data.lead["accuracy"][rival])[0, 1] > 0.8
+    assert np.corrcoef(found["w"], data.lead["accuracy"][rival])[0, 1] < -0.8
+
+
+def test_plans_are_not_mixed() -> None:
+    one = read_branched(planted(truth, 2))
+    assert one.horizon == Horizon(3, 1)
+    with pytest.raises(FitError, match=r"different plans: 3 batches .* and 4 batches of labels, 4 of the action's"):
+        joined([one, replace(one, horizon=Horizon(4, 4))])
+    policy = fit_branched(replace(one, horizon=Horizon(4, 2)), default=DEFAULT, prices=Prices(), seed=0, params=QUICK)
+    assert "4 batches of labels, 2 of the action's strategy" in str(policy.facts["horizon"])

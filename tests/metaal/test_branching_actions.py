@@ -10,7 +10,7 @@ import pytest
 
 from metaal import Run, Task, play
 from metaal.actions import STOP, Action, ActionSet, Decision, certain, read_action
-from metaal.errors import InputError, PolicyError
+from metaal.errors import InputError, MismatchError, PolicyError
 from metaal.policies.arms import check_actions
 from metaal.rehearsal import Branches, Exploring, branch, read_branches
 from metaal.rehearsal.refitting import refitted, trained
@@ -256,3 +256,33 @@ def test_a_policy_may_not_offer_a_strategy_that_it_does_not_name() -> None:
 
     with pytest.raises(PolicyError, match="not among its arms"):
         Run("r", policy=Strange(("margin",)), store=MemoryStore()).ask(1, ids=[0, 1], proba=[[0.5, 0.5], [0.4, 0.6]])
+
+
+def test_who_commits_goes_on_with_the_strategy_of_the_action() -> None:
+    task = Task("breast_cancer", "naive_bayes", batch=4, budget=60, seeds=2)
+    plan = Branches(
+        ("margin", "random", "typiclust"), states=1, default="margin", horizon=3, commit=2, further=("random ×2",)
+    )
+    store = MemoryStore()
+    policy = Exploring(("margin",), default="margin", share=0.9)
+    run = play(policy, task, store=store).run
+    branch(task, store, run, plan, (*policy.arms, "random", "typiclust"))
+    made = {str(record.values["branch.action"]): record for record in branches_of(store, run)}
+    loop = next(iter(made.values())).loop
+    before = ("margin",) * loop
+    for action in ("margin", "random", "typiclust", "random ×2"):
+        own = read_action(action).strategy
+        labels, scores = guide(task, (*before, action, own, "margin"))
+        values = made[action].values
+        assert values["branch.commit"] == 2
+        for h in range(4):
+            assert values[f"branch.h{h}.labels"] == labels[loop + h]
+            assert values[f"branch.h{h}.accuracy"] == scores[loop + h], (action, h)
+    with pytest.raises(MismatchError, match="commit 2"):
+        branch(task, store, run, Branches(plan.strategies, states=1, default="margin", horizon=3, further=plan.further))
+
+
+@pytest.mark.parametrize("commit", [0, 4, 1.5, True])
+def test_nobody_commits_for_longer_than_the_branch(commit: Any) -> None:
+    with pytest.raises(InputError, match="commit"):
+        Branches(("margin",), horizon=3, commit=commit)

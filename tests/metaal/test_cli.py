@@ -305,6 +305,16 @@ def test_evaluate_fit_estimate_and_report(tmp_path: Path) -> None:
     assert (tmp_path / "again.html").exists()
 
 
+def test_card_tells_what_a_policy_was_made_of(tmp_path: Path) -> None:
+    shipped = json.loads(call("card", "--json", cwd=tmp_path).stdout)
+    assert shipped["default"] == "cluster_margin"
+    assert "optdigits" not in shipped["families"]
+    text = call("card", cwd=tmp_path).stdout
+    for words in ("trained on", "left-out gain", "made by", "versions", "falls back to the default"):
+        assert words in text
+    assert "card: margin is a rule" in call("card", "margin", cwd=tmp_path, code=1).stderr
+
+
 def test_text_labels_that_look_like_numbers_stay_text(tmp_path: Path, proba: np.ndarray) -> None:
     (tmp_path / "ask.json").write_text(
         json.dumps({"ids": [0, 1, 2, 3], "proba": np.c_[proba, np.zeros(4)].tolist(), "classes": ["0", "1", "unknown"]})

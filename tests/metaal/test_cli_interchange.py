@@ -61,6 +61,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     keys = {"dataset": "cifar10", "batch": "bs_100", "embed": "e", "model": "m", "trainer": "t", "strategy": "s"}
     rows = [{**keys, "seed": 1, "round": number, **dict.fromkeys(COLUMNS, 0.5)} for number in range(2)]
     pd.DataFrame(rows).to_parquet("labelbench_runs.parquet")
+    lines = [{"exp": "a", "round": number, "by": "Random", "acc": number / 4} for number in range(2)]
+    Path("theirs.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in lines))
     return tmp_path
 
 
@@ -77,13 +79,17 @@ def test_the_guide_to_interchange_runs_as_printed(place: Path, capsys: pytest.Ca
         program, *arguments = shlex.split(line, comments=True)
         assert program == "metaal"
         told.append(run(capsys, *arguments))
-    out, back, theirs, journal, labelbench, delta, iceberg, shared = told
+    out, back, theirs, journal, labelbench, plain, delta, iceberg, shared = told
     assert (out["records"], out["new"]) == (3, 3)
     assert (back["read"], back["new"]) == (3, 3)
     assert (theirs["runs"], theirs["new"], theirs["problems"]) == (1, 6, [])
     assert (journal["read"], journal["new"]) == (2, 3)
     assert [place["data"] for place in journal["torn"]] == ['{"op_code":5,"work']
     assert labelbench == {"read": 3, "new": 3}
+    assert plain == {"read": 4, "new": 4}
+    with DirectoryStore("theirs") as store:
+        assert store.frame(["score.value"])["score.value"].dropna().tolist() == [0, 0.25]
+        assert store.frame(["action.name"])["action.name"].dropna().tolist() == ["random", "random"]
     assert (delta["version"], delta["added"], delta["rows"], delta["waiting"]) == (0, 1, 15, 0)
     assert (iceberg["version"], iceberg["added"], iceberg["rows"]) == (1, 1, 15)
     assert shared["rows"] == 15

@@ -113,12 +113,14 @@ def test_known_statistics_keep_their_names_and_others_become_the_users(tmp_path:
         (["nowhere.jsonl", "s"], 1, "nowhere.jsonl: no such file"),
         (["log.jsonl", "s", "--run-column", "run"], 2, "leave the columns out"),
         (["log.jsonl", "s"], 1, "line 2: not a record"),
+        (["plain.jsonl", "s"], 2, "needs --run-column COLUMN and --loop-column COLUMN"),
         (["log.txt", "s"], 1, "no suffix that tells its format"),
     ],
 )
 def test_a_wrong_import_says_what_is_wrong(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
     (tmp_path / "log.csv").write_text("run,loop,acc\nr,0,0.5\nr,1,x\n")
     (tmp_path / "log.jsonl").write_text('{"run": "r", "loop": 0, "event": "tell"}\n{"run": "r"\n')
+    (tmp_path / "plain.jsonl").write_text('{"exp": "r", "round": 0, "acc": 0.5}\n')
     (tmp_path / "log.txt").write_text("")
     told = " ".join(re.sub("[│╭╮╰╯─]", " ", call("import", *arguments, cwd=tmp_path, code=code).stderr).split())
     assert words in told

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from metaal import Action, ActionSet, History, Learned, PolicyError, Prices, Run
+from metaal import Action, ActionSet, History, Learned, PolicyError, PolicyFileError, Prices, Run, load
 from metaal.actions import STOP, Decision, read_action
 from metaal.features import PROPOSAL, action_names, state_features, state_names
 from metaal.policies.costs import Costs, measured
-from metaal.policies.learned import AHEAD, first_features
+from metaal.policies.learned import AHEAD, expected_gain, first_features
+from metaal.policies.weighing import Horizon, worth_of
 from metaal.trees import Trees, constant
 from metadata_store import open_store
 
@@ -199,10 +201,53 @@ def test_prices_choose_how_the_default_is_carried_out() -> None:
 
 
 def test_an_arm_that_selects_cheaply_wins_only_if_seconds_are_priced() -> None:
-    select = by("diff.margin", 0.1, np.log(9.0), np.log(1.0))
+    select = split(PLACE, 0.5, np.log(9.0), np.log(1.0))  # by the action's number: the default is dear
     policy = made({"advantage": constant(0.0), "select": select}, actions=("cluster_margin", "random"))
-    assert taken(policy.at(Prices(second=1)), shown(policy, random=0.5))[0] == "random"
-    assert taken(policy, shown(policy, random=0.5))[0] == "cluster_margin"
+    assert taken(policy.at(Prices(second=1)), shown(policy))[0] == "random"
+    assert taken(policy, shown(policy))[0] == "cluster_margin"
+
+
+def test_what_was_selected_last_is_no_measure_since_a_preview_may_have_paid_for_it() -> None:
+    policy = made({"advantage": constant(0.0), **SECONDS})
+    history = past((0.8, 40.0))
+    rows = [{name: history.get(name)[k] for name in history.names} for k in range(2)]
+    cached = History([{**rows[0], "cost.select.seconds": 1e-6}, rows[1]], actions=["margin"], propensities=[1.0])
+    assert seconds(policy, cached) == pytest.approx(seconds(policy, history), nan_ok=True)
+
+
+# ------------------------------------------------------------ price of a look
+
+
+def looked(price: float, informs: float = 0.01, guess: float = 0.0, **change: Any) -> set[str]:
+    """Arms that are previewed, each look costing 2 seconds, where their advantage is guessed as this many points."""
+    first = split(PLACE, 0.5, 0.0, guess)
+    heads = {"advantage": constant(0.0), "first": first, "select": constant(np.log(2.0))}
+    policy = made(heads, informs=informs, previews=9, prices=Prices(second=price), centred=True, **change)
+    actions = shown(policy)
+    taken(policy, actions)
+    return set(actions.previewed) - {"cluster_margin"}
+
+
+def test_a_look_is_paid_for_only_where_its_knowledge_is_worth_it() -> None:
+    # 10 a point over three batches: a standard deviation of a point is worth 30 × 0.3989 = 12 money before the look.
+    assert looked(5.9) == {"random", "badge", "entropy", "typiclust"}
+    assert looked(6.1) == set()
+    assert looked(6.1, informs=0.02) == {"random", "badge", "entropy", "typiclust"}
+    assert looked(6.1, guess=1.0) == {"random", "badge", "entropy", "typiclust"}, "what promises more is worth more"
+    assert looked(5.9, guess=-3.0) == set()
+    assert looked(1e-9, informs=0.0) == set(), "nothing can be learnt, and nothing is promised"
+
+
+def test_without_a_price_of_seconds_a_look_is_free() -> None:
+    assert looked(0.0, informs=0.0, guess=-9.0) == {"random", "badge", "entropy", "typiclust"}
+
+
+def test_the_expected_gain_is_that_of_a_normal_value() -> None:
+    rng = np.random.default_rng(0)
+    mean, spread = np.array([-1.0, 0.0, 2.0, -3.0]), np.array([1.0, 2.0, 0.5, 0.0])
+    drawn = np.maximum(mean + spread * rng.standard_normal((400_000, 4)), 0).mean(0)
+    np.testing.assert_allclose(expected_gain(mean, spread), drawn, atol=0.01)
+    assert expected_gain(np.array([-np.inf, 1e300]), np.array([1.0, 1e-300])).tolist() == [0.0, 1e300]
 
 
 # ---------------------------------------------------------------------- stop
@@ -378,12 +423,33 @@ def test_the_reason_says_gain_cost_and_what_dear_rounds_would_choose() -> None:
 
 
 def test_what_the_reason_says_of_compute_repeats_unless_seconds_are_paid_for() -> None:
-    policy = made({"advantage": by("skip", 0.5, 0.0, 1.0), **SECONDS}, actions=("cluster_margin", HOW[1]))
+    policy = made({"advantage": constant(0.0), **SECONDS}, actions=("cluster_margin", HOW[3]), prices=Prices(round=1))
     reasons = {taken(policy, shown(policy), past((fit, 1.0)))[1].reason for fit in (1.0, 2.0, 3.0)}
     assert len(reasons) == 1
-    assert "-57 % compute" in reasons.pop()  # without 8 of 14 seconds
+    assert "-75 % compute" in reasons.pop()  # four batches in one loop
     paid = policy.at(Prices(second=0.1))
-    assert "-3 s" in taken(paid, shown(paid), past((3.0, 1.0)))[1].reason
+    assert "-4.5 s" in taken(paid, shown(paid), past((3.0, 1.0)))[1].reason
+
+
+def test_what_saves_nothing_is_not_taken_however_good_it_looks() -> None:
+    for action in HOW:
+        policy = made({"advantage": constant(0.0), "how": constant(9.0)}, actions=("cluster_margin", action))
+        assert taken(policy, shown(policy))[0] == "cluster_margin"
+    dear = policy.at(Prices(round=1))
+    assert taken(dear, shown(dear))[0] == HOW[3]
+
+
+def test_how_a_strategy_is_carried_out_adds_to_what_the_strategy_gains() -> None:
+    heads = {
+        "advantage": (by("diff.margin", 0.1, 0.0, 1.0), by("diff.margin", 0.1, 0.0, 3.0)),
+        "how": (by("multiplier", 0.5, 0.0, -1.0), by("multiplier", 0.5, 0.0, -0.5)),
+    }
+    policy = made(heads, actions=("cluster_margin", "random", "random ×4"), prices=Prices(round=1), centred=True)
+    actions = shown(policy, random=0.5)
+    decision = taken(policy, actions)[1]
+    found = dict(zip(map(str, actions), decision.advantage, strict=True))
+    assert found["random"] == pytest.approx(0.02)
+    assert found["random ×4"] == pytest.approx(0.0125)
 
 
 # ------------------------------------------------------- numbers, permutations
@@ -433,3 +499,49 @@ def test_permuted_actions_are_decided_alike_with_every_head() -> None:
             seen.add((name, decision.reason))
         assert len(seen) == 1
         assert read_action(seen.pop()[0]) in policy.offers(past())
+
+
+# ------------------------------------------------------------- out of range
+
+
+def test_only_what_a_tree_reads_can_be_out_of_range() -> None:
+    names = state_names()
+    read = names.index("pool.size")
+    policy = made({"advantage": (split(read, 1e9, 2.0, 2.0), constant(2.0))}, actions=("cluster_margin", "random"))
+    low, high = policy.low.copy(), policy.high.copy()
+    far = [k for k in range(len(names)) if k != read]
+    low[far] = high[far] = 1e8
+    assert taken(replace(policy, low=low, high=high), shown(policy))[0] == "random"
+    low[read] = high[read] = 1e8
+    name, decision = taken(replace(policy, low=low, high=high), shown(policy))
+    assert (name, decision.reason) == (
+        "cluster_margin",
+        "the default, since 100% of the state lies outside of the training range",
+    )
+
+
+# ------------------------------------------------------------------ horizons
+
+
+def test_a_decision_answers_for_its_part_of_the_batches_that_it_chose() -> None:
+    prices, actions = Prices(point=1), [Action("margin"), Action("badge"), Action("margin", 4.0), Action("badge", 4.0)]
+    assert (worth_of(actions, prices, Horizon(3, 1), "margin") / 100).tolist() == [3, 3, 6 / 4, 6 / 4]
+    assert (worth_of(actions, prices, Horizon(4, 4), "margin") / 100).tolist() == [4, 1, 7 / 4, 1]
+    assert (worth_of([STOP], prices, Horizon(4, 4), "margin") / 100).tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    "horizon", [{"batches": 3, "commit": 4}, {"batches": True, "commit": 1}, {"batches": 0}, 3, None]
+)
+def test_a_file_whose_horizon_makes_no_sense_is_refused(horizon: Any, tmp_path: Path) -> None:
+    from metaal.policies.policyfile import read_policy_file, write_policy_file
+
+    policy = made({"advantage": constant(0.0)}, horizon=Horizon(5, 2), informs=0.25)
+    policy.save(tmp_path / "p.metaal")
+    again = load(tmp_path / "p.metaal")
+    assert (again.horizon, again.informs) == (Horizon(5, 2), 0.25)
+    head, arrays, _ = read_policy_file(tmp_path / "p.metaal")
+    for change in ({"horizon": horizon}, {"informs": -1.0}, {"informs": float("nan")}):
+        write_policy_file(tmp_path / "q.metaal", {**head, **change}, arrays)
+        with pytest.raises(PolicyFileError):
+            load(tmp_path / "q.metaal")

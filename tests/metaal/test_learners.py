@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import get_config
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -165,6 +166,42 @@ def test_many_classes_are_coupled_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
     whole = model.predict_proba(X)
     monkeypatch.setattr(svm_rbf, "BLOCK", 300)
     np.testing.assert_allclose(model.predict_proba(X), whole, rtol=1e-12)
+
+
+class Watched(LogisticRegression):
+    """Notes whether scikit-learn would check its parameters and its rows."""
+
+    def __init__(self, C: float = 1.0) -> None:
+        super().__init__(C=C)
+
+    def fit(self, X: Any, y: Any) -> Any:
+        self.while_fitted_ = get_config()
+        return super().fit(X, y)
+
+    def predict_proba(self, X: Any) -> Any:
+        self.while_asked_ = get_config()
+        return super().predict_proba(X)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_registrys_learners_are_spared_scikit_learns_checks_and_nobody_elses(ours: bool) -> None:
+    """What is skipped changes no bit of the outputs, and only for as long as the model is at work."""
+    y = np.arange(40) % 3
+    entry = find_learner("logistic") if ours else None
+    fitted = fit_learner(Watched(), X, y, kind="classification", classes=3, entry=entry)
+    output = fitted.output(X)
+    model = fitted.model
+    assert model.while_fitted_["assume_finite"] is model.while_asked_["assume_finite"] is ours
+    assert model.while_fitted_["skip_parameter_validation"] is ours
+    assert not get_config()["assume_finite"]
+    assert not get_config()["skip_parameter_validation"]
+    plain = LogisticRegression().fit(X, y).predict_proba(X)
+    assert np.array_equal(output, plain / plain.sum(1, keepdims=True))
+
+
+def test_an_estimator_of_the_users_is_told_what_is_wrong_with_its_parameters() -> None:
+    with pytest.raises(ValueError, match="'C' parameter"):
+        fit_learner(LogisticRegression(C=-1.0), X, np.arange(40) % 3, kind="classification", classes=3)
 
 
 def test_unknown_learners_get_the_nearest_name() -> None:

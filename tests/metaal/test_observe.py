@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, cohen_kappa_score
 
 from metaal import observe
 from metaal.features import PROPOSAL, proposal_features
-from metaal.sketch import Sketch
+from metaal.sketch import Sketch, median, quantile
 from strategy_zoo import View
 
 
@@ -25,6 +25,15 @@ def view() -> View:
 @pytest.fixture
 def sketch(view: View) -> Sketch:
     return Sketch(view, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 11, 898, 1001])
+def test_the_quick_median_and_quantiles_are_those_of_numpy_to_the_last_bit(count: int) -> None:
+    for values in (np.random.default_rng(count).normal(size=count), np.random.default_rng(count).integers(0, 3, count)):
+        ordered = np.sort(values.astype(np.float64))
+        for level in (*observe.LEVELS.values(), 1 / 3, 0.0, 1.0):
+            assert quantile(ordered, level) == np.quantile(values, level)
+        assert median(values.astype(np.float64)) == np.median(values)
 
 
 def test_outputs(view: View, sketch: Sketch) -> None:

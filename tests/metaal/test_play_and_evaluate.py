@@ -38,6 +38,30 @@ def test_a_played_run_equals_the_loop_done_by_hand() -> None:
         seen += pool[np.argsort(top[:, -1] - top[:, -2], kind="stable")[:5]].tolist()
 
 
+def test_played_logs_the_same_run_as_play_and_reads_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from metaal.rehearsal import playing, read_trace
+
+    store, trace = open_store("memory:"), play("margin", TINY[0])
+    monkeypatch.setattr(playing, "read_trace", None)
+    assert playing.played("margin", TINY[0], store) == trace.run
+    pd.testing.assert_frame_equal(timeless(read_trace(store, trace.run).curve), timeless(trace.curve))
+
+
+def test_one_thread_is_for_every_library_and_lifted_afterwards() -> None:
+    """Also of those that were loaded after the first time; the test session's own limit is 1, so 2 is set before."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    from metaal.rehearsal.playing import one_thread
+
+    with threadpool_limits(2):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        for _ in range(2):
+            with one_thread(), one_thread():
+                assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+            assert [pool["num_threads"] for pool in threadpool_info()] == before
+    assert 2 in before
+
+
 def test_test_labels_change_nothing_but_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trap: with other test labels the run must take the very same decisions."""
     from metaal.rehearsal import playing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -430,11 +431,20 @@ def test_third_party_policies_are_found_with_their_arguments(monkeypatch: pytest
         def load() -> Callable[..., Policy]:
             return lambda *arms: Uniform(arms or ("random",))
 
-    monkeypatch.setattr(reading.metadata, "entry_points", lambda group: [Entry] if group == "metaal.policies" else [])
+    looks = []
+
+    def entry_points(group: str) -> list[type]:
+        looks.append(group)
+        return [Entry] if group == "metaal.policies" else []
+
+    monkeypatch.setattr(reading.metadata, "entry_points", entry_points)
+    monkeypatch.setattr(reading, "_third_parties", cache(reading._third_parties.__wrapped__))
     assert read_policy("mine") == Uniform(("random",))
     assert read_policy("mine('margin', 'entropy')") == Uniform(("margin", "entropy"))
     with pytest.raises(PolicyError, match="literal"):
         read_policy("mine(exit())")
+    assert read_policy("margin") == Fixed("margin")
+    assert looks == ["metaal.policies"], "every run would read the metadata of all installed packages again"
 
 
 # --------------------------------------------------- fixed, uniform, schedule

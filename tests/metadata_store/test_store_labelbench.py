@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from metadata_store import DirectoryStore, MemoryStore, OptionError
-from metadata_store.interchange import SourceError, labelbench, load_labelbench
+from metadata_store.interchange import Rules, SourceError, labelbench, load_labelbench
 from metadata_store.interchange.labelbench import COLUMNS, KEYS, TIME
 
 
@@ -119,3 +119,28 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     (tmp_path / "runs.txt").write_text("")
     with pytest.raises(OptionError, match="no suffix that tells its format"):
         load_labelbench(tmp_path / "runs.txt", MemoryStore())
+
+
+def test_strategies_become_actions_where_somebody_says_which(tmp_path, table):
+    table.to_parquet(tmp_path / "runs.parquet")
+    known = {"badge": "ours", "margin": None}
+
+    def translate(word):
+        try:
+            return known[word]
+        except KeyError:
+            raise ValueError("say what it is") from None
+
+    rules, store = Rules(translate={labelbench.STRATEGY: translate}), MemoryStore()
+    assert load_labelbench(tmp_path / "runs.parquet", store, rules=rules) == (11, 11)
+    about = [store.records(run)[0].values for run in store.runs()]
+    assert [(values["tag.strategy"], values.get("action.name")) for values in about] == [
+        ("badge", "ours"),
+        ("margin", None),
+        ("badge", "ours"),
+    ]
+    del known["margin"]
+    empty = MemoryStore()
+    with pytest.raises(OptionError, match=r"(?s)'strategy' of .* 1 unknown of 2 .*'margin': say what it is"):
+        load_labelbench(tmp_path / "runs.parquet", empty, rules=rules)
+    assert empty.runs() == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metadata_store import MemoryStore, OptionError, Record, WriteError
-from metadata_store.interchange import MissingPackageError, SourceError, export_mlflow, load_mlflow
+from metadata_store.interchange import MissingPackageError, Rules, SourceError, export_mlflow, load_mlflow
 from metadata_store.interchange.to_mlflow import pages
 
 # MLflow's own imports and its use of SQLAlchemy warn
@@ -370,3 +370,54 @@ def test_an_exported_run_that_was_changed_in_mlflow_is_refused(uri, client):
     client.log_metric(run.info.run_id, "tell/n", 3.5, step=0, timestamp=2**50)
     with pytest.raises(SourceError, match="it was a whole number"):
         load_mlflow(uri, MemoryStore())
+
+
+def test_metrics_after_the_batch_belong_to_the_next_step(uri, client):
+    """Somebody logs the strategy of round t at step t, and the score after it at step t too."""
+    run = client.create_run("0", run_name="al")
+    for step in range(3):
+        client.log_metric(run.info.run_id, "acc", step / 4, step=step)
+        client.log_metric(run.info.run_id, "chance", 0.5, step=step)
+    store = MemoryStore()
+    told = {"columns": {"acc": "score.value", "chance": "action.propensity"}, "after": ["acc"]}
+    assert load_mlflow(uri, store, **told).new == 5
+    assert load_mlflow(uri, store, **told).new == 0
+    values = [
+        (record.loop, dict(record.values)) for record in store.records(store.runs()[0]) if record.event == "report"
+    ]
+    assert values == [
+        (0, {"action.propensity": 0.5}),
+        (1, {"action.propensity": 0.5, "score.value": 0.0}),
+        (2, {"action.propensity": 0.5, "score.value": 0.25}),
+        (3, {"score.value": 0.5}),
+    ]
+    with pytest.raises(OptionError, match=r"has no 'metrics\.acd'"):
+        load_mlflow(uri, MemoryStore(), after=["acd"])
+
+
+def test_params_and_tags_are_translated_and_of_the_kind_that_the_caller_knows(uri, client):
+    train(client, "a", lr="40")
+    train(client, "b", lr="41")
+    known = {"adam": "ours"}
+
+    def translate(word):
+        try:
+            return known[word]
+        except KeyError:
+            raise ValueError("say what it is") from None
+
+    rules = Rules({"task": "str", "who": "str", "rate": "float"}, {"who": translate})
+    columns = {"params.optimizer/Name": "who", "params.lr": "task", "val_acc": "rate"}
+    store = MemoryStore()
+    load_mlflow(uri, store, columns=columns, rules=rules)
+    about = [store.records(run)[0].values for run in store.runs()]
+    assert sorted((values["who"], values["task"]) for values in about) == [("ours", "40"), ("ours", "41")]
+    known.clear()
+    with pytest.raises(OptionError, match=r"(?s)params\.optimizer/Name of .* 1 unknown of 1 .*'adam': say what it is"):
+        load_mlflow(uri, MemoryStore(), columns=columns, rules=rules)
+    known["adam"] = None
+    left_out = MemoryStore()
+    load_mlflow(uri, left_out, columns=columns, rules=rules)
+    assert "who" not in left_out.records(left_out.runs()[0])[0].values
+    with pytest.raises(OptionError, match=r"metrics\.val_acc of .* is numbers, and who is text; map a param or a tag"):
+        load_mlflow(uri, MemoryStore(), columns={"val_acc": "who"}, rules=rules)

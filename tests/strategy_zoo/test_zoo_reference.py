@@ -1,6 +1,7 @@
 """Each strategy agrees with a reference written another way: by hand, by brute force, or by another library."""
 
 import itertools
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from strategy_zoo import View, _kernel, get, propose
+from strategy_zoo import View, _grid, _kernel, get, propose
 from strategy_zoo._grid import lengths, nearest, snap, to_row
 from strategy_zoo._kmeans import draw, kmeans, seed_rows
 from strategy_zoo.strategy import top
@@ -391,6 +392,32 @@ def test_mix_quotas_are_within_one_of_the_share(weights: list[float], n: int, se
     count = np.bincount(answer.part, minlength=len(weights))
     assert np.all(np.abs(count - share) < 1 + 1e-6)
     assert answer.score.tolist() == sorted(answer.score, reverse=True)
+
+
+@given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 1000), st.sampled_from([0.5, 3.0, 8.0, 12.0, 40.0, 90.0]))
+@settings(deadline=None)
+def test_rows_of_the_size_of_a_few_grid_steps_are_warned_about_and_no_others(
+    n: int, columns: int, seed: int, size: float
+) -> None:
+    """The short way out of the check must never say otherwise than the check."""
+    points = rng(seed).choice([-size, 0.0, size / 2, size], (n, columns))
+    typical = np.median(np.abs(points - np.median(points, axis=0)).max(axis=1))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        _grid._warn_of_outliers(points, 1.0)
+    assert bool(found) == (0 < typical < _grid._COARSE)
+
+
+def test_nearest_says_the_same_in_one_block_and_in_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    (points, centres), _ = snap(np.round(rng(1).normal(size=(50, 4)) * 3), np.round(rng(2).normal(size=(9, 4)) * 3))
+    one = nearest(points, centres, lengths(points)), to_row(points.astype(float), lengths(points), 7)
+    monkeypatch.setattr(_grid, "_WIDE", 30)
+    monkeypatch.setattr(_grid, "_ENTRIES", 30)
+    monkeypatch.setattr(_grid, "_CENTRES", 4)
+    many = nearest(points, centres, lengths(points)), to_row(points.astype(float), lengths(points), 7)
+    for a, b in zip((*one[0], one[1]), (*many[0], many[1]), strict=True):
+        assert a.dtype == b.dtype
+        assert np.array_equal(a, b)
 
 
 def test_a_sentinel_that_leaves_no_bits_for_the_rest_is_warned_about() -> None:

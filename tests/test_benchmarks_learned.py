@@ -1,0 +1,104 @@
+"""How the shipped policy is made: what its settings are chosen by, and that nothing of dev or test takes part."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from benchmarks import datasets, suite
+from benchmarks import learned_policy as made
+from metaal import load
+from metaal.errors import TaskError
+from tests.metaal.planted import DEFAULT, planted, run
+
+TRAIN = pd.read_csv(Path(datasets.__file__).parent / "train_manifest.csv")
+
+
+def test_trials_see_no_family_of_dev_and_none_that_they_learnt_from() -> None:
+    train = set(TRAIN["family"].fillna(TRAIN["name"]))
+    held = made.left_out(sorted(train))
+    assert held <= train
+    assert not held & set(suite.fixed_sets()["family"])
+    assert len(held) == round(len(train) / 3)
+    assert held == made.left_out(sorted(train, reverse=True)), "the order in which stores are read does not matter"
+
+
+def test_the_tasks_of_a_trial_are_of_left_out_families_in_turn(tmp_path: Path) -> None:
+    folder = tmp_path / "train"
+    folder.mkdir()
+    TRAIN.to_csv(tmp_path / "train_manifest.csv", index=False)
+    suite.fixed_sets().to_csv(tmp_path / "dev_manifest.csv", index=False)
+    for name in TRAIN["name"]:
+        (folder / f"{name}.parquet").touch()
+    held = made.left_out(TRAIN["family"].fillna(TRAIN["name"]).tolist())
+    tasks = made.trial_tasks(str(tmp_path), held)
+    family = dict(zip(TRAIN["name"], TRAIN["family"].fillna(TRAIN["name"]), strict=True))
+    seen = [family[task.data_name] for task in tasks]
+    assert set(seen) <= held
+    assert len(set(seen[: len(set(seen))])) == len(set(seen)), "each family once, before any comes again"
+    mixed = suite.fixed_sets().assign(split="dev")
+    mixed.loc[0, "family"] = sorted(held)[0]
+    mixed.to_csv(tmp_path / "dev_manifest.csv", index=False)
+    with pytest.raises(TaskError, match=sorted(held)[0]):
+        made.trial_tasks(str(tmp_path), held)
+
+
+def test_the_settings_of_a_trial_are_those_that_train_takes() -> None:
+    assert made.proposed(optuna.trial.FixedTrial(made.START)) == made.START
+    policy = made.fit(_branches(), made.START, measured=False, progress=lambda text: None)
+    assert (policy.gate, policy.previews, len(policy.heads["advantage"])) == (1.0, 6, 4)
+    assert policy.facts["score"] == pytest.approx({"accuracy": 0.8, "log_loss": 0.2})
+    alone = made.fit(_branches(), {**made.START, "accuracy": 1.0}, measured=False, progress=lambda text: None)
+    assert alone.facts["score"] == {"accuracy": 1.0}
+
+
+def _branches() -> made.Branched:
+    from metaal.branched import read_branched
+
+    return read_branched(planted(lambda z, rng: 0.03 if z > 0.5 else -0.03, 4))
+
+
+def test_only_a_trial_that_was_played_whole_can_be_the_best(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize")
+    space = {name: optuna.distributions.CategoricalDistribution([value]) for name, value in made.START.items()}
+    for value, tasks in ((0.4, None), (0.9, 12), (0.7, None), (0.2, None)):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=made.START,
+                distributions=space,
+                value=value,
+                user_attrs={} if tasks is None else {"tasks": tasks},
+            )
+        )
+    assert made.tuned(tmp_path) == made.START
+    made.write_study(study, 50, ["a", "b"], tmp_path)
+    facts = json.loads((tmp_path / "learned_policy_tuning.json").read_text(encoding="utf-8"))
+    assert facts["best"]["number"] == 2
+    assert [trial["tasks"] for trial in facts["trials"]] == [50, 12, 50, 50]
+    assert made.tuned(tmp_path) == made.START
+
+
+def test_training_leaves_out_the_families_of_built_in_data(tmp_path: Path) -> None:
+    from metadata_store import open_store
+
+    paths = [str(tmp_path / name) for name in ("one", "two")]
+    for number, path in enumerate(paths):
+        with open_store(path) as store:
+            for k in range(4):
+                family = "optdigits" if (number, k) == (1, 0) else f"family {k}"
+                store.append_many(list(run(10 * number + k, family, lambda z, rng: 0.0, False)))
+    data = made.read_corpus(paths)
+    assert len(np.unique(data.state)) == 7 * 6
+    assert "optdigits" not in set(data.group)
+    out = tmp_path / "made.metaal"
+    made.train(paths, {**made.START, "members": 2, "rounds": 5}, out)
+    policy = load(out)
+    assert policy.default == DEFAULT
+    assert policy.facts["settings"]["rounds"] == 5
+    assert "optdigits" not in policy.facts["families"]
+    assert policy.gate == float("inf"), "all actions do alike, so there is nothing to gain"
