@@ -222,6 +222,7 @@ class Coverage:
                 own *= self._weight[some]
             others = np.maximum(many - (column >= 0), 1)
             out[start : start + step] = own + rise.sum(axis=1) * ((size - 1) / others)
+        out[np.isnan(out)] = 0.0  # a weight that is no number adds nothing; the search would not end on it
         return out
 
 

@@ -22,6 +22,7 @@ from strategy_zoo.view import View
 _MOST_ANCHORS = 1_000  # pool rows in the graph, and labelled rows in it; fewer for large pools, but at least
 _LEAST_ANCHORS = 500
 _MOST_PAIRS = 200_000_000  # of pool rows and anchors
+_LEAST_REACHED = 1e-200
 _ROUNDS = 50  # of spreading; with alpha = 0.9 the rest is half a percent
 _OWN = ("share", "neighbours", "alpha")
 
@@ -107,6 +108,7 @@ class Smooth(Strategy):
             return propose(self.inner, view, n, rng)
         spread = self.spread(field_of(view, "embedding"), seen, label, proba.shape[1], rng)
         reached = spread.sum(axis=1)
+        reached[reached < _LEAST_REACHED] = 0.0  # what is left of a label after a thousand roundings says nothing
         # In place: spread is the only array of the pool's size that is made here.
         spread *= (self.share / np.where(reached > 0, reached, 1))[:, None]
         for start, block in blocks(proba):

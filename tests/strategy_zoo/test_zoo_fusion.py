@@ -395,3 +395,25 @@ def test_smooth_leaves_out_rows_whose_label_is_no_class() -> None:
     assert rows("smooth(margin)", with_all, 9) == rows("smooth(margin)", View(**pool, **some), 9)
     none = View(**pool, seen_embedding=given["seen_embedding"], seen_y=["none"] * 9, classes=words)
     assert rows("smooth(margin)", none, 9) == rows("margin", none, 9)
+
+
+def test_smooth_keeps_the_probabilities_of_rows_that_labels_reach_only_by_underflow() -> None:
+    """Rows outside of the graph whose closeness to it is a denormal number: dividing by it gave NaN."""
+    draw = np.random.default_rng(0)
+    pool, seen = draw.normal(size=(1100, 2)), draw.normal(size=(50, 2))
+    proba, label = draw.dirichlet(np.ones(3), 1100), draw.integers(0, 3, 50)
+    used = np.random.default_rng(5)
+    smooth_module.subset(50, 1000, used)
+    outside = np.setdiff1d(np.arange(1100), smooth_module.subset(1100, 1000, used))
+    pool[outside] = np.stack([np.linspace(1, 40, len(outside)), np.zeros(len(outside))], axis=1)
+    view = View(proba=proba, embedding=pool, seen_embedding=seen, seen_y=label)
+    smooth = get("smooth(margin)")
+    reached = smooth.spread(view.embedding, view.seen_embedding, view.seen_y, 3, np.random.default_rng(5)).sum(1)
+    far = (reached < 1e-200) & (reached > 0)
+    assert far.any(), "some are just in reach of the last number above nought"
+    answer = propose(smooth, view, 1100, np.random.default_rng(5))
+    assert np.isfinite(answer.score).all()
+    own = np.sort(proba, axis=1)
+    got = dict(zip(answer.rows.tolist(), answer.score.tolist(), strict=True))
+    for row in np.flatnonzero(far):
+        assert got[int(row)] == pytest.approx(own[row, -2] - own[row, -1], abs=1e-6)
