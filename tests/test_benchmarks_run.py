@@ -41,7 +41,7 @@ def test_a_suite_is_played_in_shards_and_written_whole(tmp_path: Path, capsys: p
     wide = table.pivot(index="stream", columns="policy", values="aulc")
     assert wide["margin"].tolist() == wide["skactiveml.margin"].tolist() != wide["random"].tolist()
     facts = json.loads((results / "tiny.json").read_text(encoding="utf-8"))
-    assert facts["command"] == "python -m benchmarks.run --suite tiny margin skactiveml.margin random"
+    assert facts["command"] == "python -m benchmarks.run --suite tiny --policies margin skactiveml.margin random"
     assert (facts["runs"], facts["seeds"], facts["suite"]["name"]) == (12, [0, 1], "tiny")
     assert facts["versions"]["scikit-activeml"]
     assert said.strip().splitlines()[-3:] == (results / "tiny.md").read_text(encoding="utf-8").splitlines()[-3:]
