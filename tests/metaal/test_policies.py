@@ -635,7 +635,7 @@ def test_a_state_of_which_nothing_is_known_is_foreign() -> None:
 
 def test_learned_never_takes_a_pair_that_the_logs_never_held() -> None:
     """Margin is offered as a way back only, and badge at the batch that was tried."""
-    policy = learned(constant(2.0), actions=("cluster_margin", "badge ×2"))
+    policy = learned(constant(2.0), actions=("cluster_margin", "badge ×2"), prices=Prices(round=1))
     assert policy.arms == ("cluster_margin", "margin", "badge")
     assert policy.multipliers == (1.0, 2.0)
     actions = offered(policy)

@@ -187,7 +187,7 @@ def test_a_run_that_another_process_is_playing_is_left_to_it(tmp_path: Path, mon
 
 
 def test_nobody_else_may_write_to_a_run_while_it_is_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, tried = module.play, []
+    original, tried = module.played, []
 
     def play(*args: Any, **words: Any) -> Any:
         with open_store(tmp_path / "s") as other:
@@ -198,7 +198,7 @@ def test_nobody_else_may_write_to_a_run_while_it_is_played(tmp_path: Path, monke
                 tried.append("refused")
         return original(*args, **words)
 
-    monkeypatch.setattr(module, "play", play)
+    monkeypatch.setattr(module, "played", play)
     rehearse(write_suite(tmp_path), tmp_path / "s", only="iris~logistic~b4~s0", jobs=1, progress=False)
     assert tried == ["refused"]
 

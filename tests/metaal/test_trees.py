@@ -163,11 +163,12 @@ def policy() -> Learned:
         low=np.full(WIDTH, -1e4),
         high=np.full(WIDTH, 1e4),
         scale=0.02,
-        gate=0.5,
+        gate=0.1,
         actions=("cluster_margin", "random", "badge ×2", "margin, share 0.25", "random ×2, skip"),
         default="cluster_margin",
         prices=Prices(label=0.01, second=0.0001, round=0.1, point=5, final=1),
         previews=2,
+        informs=0.05,
         facts={"trained on": "noise", "note": "ä"},
     )
 
