@@ -25,6 +25,7 @@ from metaal.comparing import (
     wilcoxon,
     wilcoxon_holm,
 )
+from metaal.comparing.pareto import PARTS, utilities
 from metaal.errors import InputError
 from metaal.policies import read_policy
 from metaal.policies.fixed import Fixed
@@ -208,16 +209,13 @@ def _saved(result: Result, policy: str, bar: Mapping[str, Any], bars: Bars) -> F
 
 def _utility(result: Result, policy: str, bar: Mapping[str, Any], bars: Bars) -> Found:
     fixed = [name for name, spelling in result.policies.items() if name != policy and _is_fixed(spelling)]
-    if not fixed or not {"points", "labels.spent", "seconds"} <= set(result.good):
+    if not fixed or not set(PARTS) <= set(result.good):
         raise NotMeasuredError("no fixed configuration was played, or the runs have no parts of the utility")
     lines, tied, best = [], [], []
     for name, prices in price_grid(result.prices).items():
-        runs = result.good
-        worth = prices.point * runs["points"] - prices.label * runs["labels.spent"] - prices.second * runs["seconds"]
-        worth = worth - prices.round * runs["rounds"]
         at = f"{policy}(second={prices.second!r})"  # it knows the prices, if it was played with them
         ours = at if at in result.policies else policy
-        means = family_means(runs.assign(utility=worth), "utility")[[ours, *fixed]]
+        means = family_means(result.good.assign(utility=utilities(result.good, prices)), "utility")[[ours, *fixed]]
         rival = str(means[fixed].mean().idxmax())
         delta = (means[ours] - means[rival]).dropna().to_numpy(dtype=np.float64)
         difference, p = float(delta.mean()), wilcoxon(delta)[1]

@@ -3,13 +3,15 @@
     metaal rehearse --suite train --data DIR --store corpus       # hours: branches on the train sets
     python -m benchmarks.learned_policy tune  corpus --data DIR --work tuning   # hours: settings, by closed loops
     python -m benchmarks.learned_policy train corpus              # minutes: metaal/policies/learned.metaal
+    metaal rehearse --suite train --policy metaal/policies/learned.metaal --data DIR --store own --shard 1/4
+    python -m benchmarks.learned_policy dagger corpus --own own   # minutes: what states of the policy's own change
+    python -m benchmarks.learned_policy train corpus own          # and once more, with both
     python -m benchmarks.run --data DIR --store runs              # hours: closed loops on the dev sets
 
-`train` and `tune` read any number of stores, such as the corpus and a second one of states that a policy reached itself
-(``metaal rehearse --policy metaal/policies/learned.metaal``). `tune` may run in as many processes as there are cores,
-with one ``--work``. A trial trains on two thirds of the train families with settings that Optuna proposes, and plays
-the tasks of tuning.toml on the others; its value is the mean over families of the area under the learning curve, less
-that of the default strategy. The dev and test families take part in nothing here.
+All steps read any number of stores. `tune` may run in as many processes as there are cores, with one ``--work``. A
+trial trains on two thirds of the train families with settings that Optuna proposes, and plays the tasks of tuning.toml
+on the others; its value is the mean over families of the area under the learning curve, less that of the default. Dev
+and test families take part in nothing here.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ import metaal
 from benchmarks.data import read_manifest
 from benchmarks.record import RESULTS, versions_and_machine, write_manifest
 from metaal.actions import DEFAULT_ARM
-from metaal.boosting import Params
-from metaal.branch_training import fit_branched
+from metaal.boosting import Boosting, Params
+from metaal.branch_training import Task as Prepared
+from metaal.branch_training import choices, fit_branched, left_out, prepared
 from metaal.branched import Branched, joined, read_branched
 from metaal.measures import area
 from metaal.prices import Prices
@@ -48,6 +51,8 @@ HERE = Path(__file__).parent
 POLICY = HERE.parent / "metaal" / "policies" / "learned.metaal"
 TUNING = HERE / "tuning.toml"
 BUILT_IN_FAMILIES = {"optdigits"}  # scikit-learn's digits: kept unseen, so that the built-in suites stay honest
+DAGGER_SEEDS = (0, 1, 2)
+"""Of the ensembles whose gains are averaged."""
 LEFT_OUT = 1 / 3
 """Share of the families that a trial is played on."""
 START: dict[str, Any] = {
@@ -73,20 +78,29 @@ def read_corpus(stores: Sequence[str]) -> Branched:
 
 def fit(data: Branched, settings: dict[str, Any], *, measured: bool, progress: Callable[[str], None]) -> Learned:
     """A policy with these settings; see `START`."""
-    names = set(asdict(Params())) & set(settings)
-    weight = float(settings["accuracy"])
     return fit_branched(
         data,
         default=DEFAULT_ARM,
         prices=Prices(),
         seed=0,
-        params=Params(**{name: settings[name] for name in names}),
-        scores={"accuracy": weight, "log_loss": 1 - weight} if weight < 1 else {"accuracy": 1.0},
+        params=params_of(settings),
+        scores=scores_of(settings),
         gate=float(settings["gate"]),
         previews=int(settings["previews"]),
         measured=measured,
         progress=progress,
     )
+
+
+def params_of(settings: dict[str, Any]) -> Params:
+    """Those that are of the boosting."""
+    return Params(**{name: settings[name] for name in set(asdict(Params())) & set(settings)})
+
+
+def scores_of(settings: dict[str, Any]) -> dict[str, float]:
+    """Scores and weights of the target."""
+    weight = float(settings["accuracy"])
+    return {"accuracy": weight, "log_loss": round(1 - weight, 12)} if weight < 1 else {"accuracy": 1.0}
 
 
 def train(stores: Sequence[str], settings: dict[str, Any], out: Path) -> None:
@@ -100,10 +114,69 @@ def train(stores: Sequence[str], settings: dict[str, Any], out: Path) -> None:
     print(policy.card(), f"\n{out.stat().st_size / 2**20:.2f} MiB")
 
 
+# -------------------------------------------------------------------- DAgger
+
+
+def dagger(exploring: Sequence[str], own: Sequence[str], settings: dict[str, Any], folder: Path = RESULTS) -> None:
+    """What states that the policy reached itself teach, beside as many further states of the exploring policy.
+
+    Three policies are trained in every fold of the families: on the exploring policy's states but for as many as there
+    are of the policy's own, on all of them, and on the fewer with the policy's own ones instead. Their choices are
+    judged at the states of families that none of them saw (Ross, Gordon and Bagnell 2011, A Reduction of Imitation
+    Learning and Structured Prediction to No-Regret Online Learning, for the idea).
+    """
+    parts = read_corpus(exploring), read_corpus(own)
+    data = joined(parts)
+    task = prepared(data, DEFAULT_ARM, scores_of(settings))
+    met = task.state > parts[0].state.max()
+    old = np.unique(task.state[~met])
+    count = len(np.unique(task.state[met]))
+    fewer = np.isin(task.state, np.random.default_rng(0).permutation(old)[count:])
+    taught = {"fewer": fewer, "more of the exploring": ~met, "the policy's own": fewer | met}
+    judged, found = {"exploring": ~met, "own": met}, dict[str, Any]()
+    gains: dict[tuple[str, str], np.ndarray] = {}
+    for name, rows in taught.items():
+        seeds = [left_out(Boosting(params_of(settings), seed), task, rows)[:2] for seed in DAGGER_SEEDS]
+        for where, there in judged.items():
+            each = [by_family(*choices(*votes, task, float(settings["gate"])), task, there) for votes in seeds]
+            gains[name, where] = np.mean(each, axis=0)
+        found[name] = {"states": len(np.unique(task.state[rows]))}
+        found[name] |= {f"gain at {where} states, pp": said(gains[name, where]) for where in judged}
+        print(name, found[name], flush=True)
+    one, two = "the policy's own", "more of the exploring"
+    found["difference, pp"] = {where: said(gains[one, where] - gains[two, where]) for where in judged}
+    facts = {
+        "command": "python -m benchmarks.learned_policy dagger corpus --own own",
+        "families": len(np.unique(task.group)),
+        "seeds": list(DAGGER_SEEDS),
+        "settings": settings,
+        **found,
+        **versions_and_machine(),
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    (folder / "learned_policy_dagger.json").write_text(text + "\n", encoding="utf-8")
+    write_manifest(folder)
+
+
+def by_family(rows: np.ndarray, lead: np.ndarray, task: Prepared, there: np.ndarray) -> np.ndarray:
+    """Mean lead f8[families] of the choices made at some of the states; NaN for a family that has none there."""
+    names, group = np.unique(task.group, return_inverse=True)
+    kept = there[rows]
+    count = np.bincount(group[rows[kept]], minlength=len(names))
+    total = np.bincount(group[rows[kept]], weights=lead[kept], minlength=len(names))
+    return np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0)
+
+
+def said(gain: np.ndarray) -> str:
+    """Mean and standard error over families."""
+    known = gain[np.isfinite(gain)]
+    return f"{100 * known.mean():+.3f} ± {100 * known.std(ddof=1) / np.sqrt(len(known)):.3f}"
+
+
 # -------------------------------------------------------------------- tuning
 
 
-def left_out(families: Sequence[str]) -> set[str]:
+def held_out(families: Sequence[str]) -> set[str]:
     """The families that trials are played on, drawn once for all."""
     names = np.random.default_rng(0).permutation(sorted(set(families)))
     return set(map(str, names[: round(LEFT_OUT * len(names))]))
@@ -144,7 +217,7 @@ def tune(stores: Sequence[str], data: str, work: Path, trials: int) -> None:
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     work.mkdir(parents=True, exist_ok=True)
     whole = read_corpus(stores)
-    held = left_out(whole.group.tolist())
+    held = held_out(whole.group.tolist())
     kept, tasks = whole.rows(~np.isin(whole.group, list(held))), trial_tasks(data, held)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(work / "study.log"))),
@@ -230,15 +303,18 @@ def tuned(folder: Path = RESULTS) -> dict[str, Any]:
 def main(arguments: list[str]) -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["tune", "train"])
+    parser.add_argument("step", choices=["tune", "train", "dagger"])
     parser.add_argument("stores", nargs="+", metavar="STORE", help="directory that metaal rehearse wrote to")
     parser.add_argument("--data", help="folder with train/ and its manifest (tune)")
     parser.add_argument("--work", type=Path, help="folder of the study (tune)")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--out", type=Path, default=POLICY, help="file to write (train)")
+    parser.add_argument("--own", nargs="+", default=[], metavar="STORE", help="of the policy's own states (dagger)")
     given = parser.parse_args(arguments)
     if given.step == "train":
         train(given.stores, tuned(), given.out)
+    elif given.step == "dagger":
+        dagger(given.stores, given.own, tuned())
     elif given.data is None or given.work is None:
         parser.error("tune needs --data and --work")
     else:

@@ -231,17 +231,21 @@ def _how(boosting: Boosting, task: Task) -> tuple[Trees, ...]:
     return boosting.members(task.x[rows], change, np.ones(len(rows)), task.group[rows])
 
 
-def left_out(boosting: Boosting, task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def left_out(
+    boosting: Boosting, task: Task, taught: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean and deviation f8[n] of the advantages of plain actions, by members that never saw the row's family.
 
-    The third is what the first stage predicts, before it looks at a proposal.
+    The third is what the first stage predicts, before it looks at a proposal. Only rows that are ``taught`` bool[n]
+    train, if that is given; predicted are all.
     """
+    teaches = task.plain if taught is None else task.plain & taught
     mean, deviation, unseen = np.zeros(len(task.x)), np.zeros(len(task.x)), np.zeros(len(task.x))
     base = _usual(task)
     for fold in boosting.folds(task.group):
         there = np.isin(task.group, fold)
         out = there & task.plain
-        members, first = _ensembles(boosting, task, task.plain & ~there)
+        members, first = _ensembles(boosting, task, teaches & ~there)
         votes = np.zeros((len(members), len(task.x)))
         votes[:, out] = np.stack([member.predict(task.x[out]) for member in members])
         votes = votes[:, out] - votes[:, base[out]]
@@ -275,11 +279,7 @@ def chosen_gate(
     best: tuple[float, float, float] | None = None
     tried = {}
     for gate in gates:
-        lower = np.where(task.plain, mean - gate * deviation, -np.inf)
-        value = np.where(task.default, 0.0, np.where(lower > 0, mean, -np.inf))
-        order = np.lexsort((-value, task.state))
-        first = order[np.unique(task.state[order], return_index=True)[1]]
-        realised = np.where(np.isfinite(value[first]), np.nan_to_num(task.lead[first]), 0.0)
+        first, realised = choices(mean, deviation, task, gate)
         count = np.bincount(group[first], minlength=len(names))
         gain = np.bincount(group[first], weights=realised, minlength=len(names))[count > 0] / count[count > 0]
         error = float(gain.std(ddof=1) / np.sqrt(len(gain)))
@@ -297,6 +297,15 @@ def chosen_gate(
         return float("inf"), report
     report["left-out gain"] = f"{100 * best[1]:+.3f} ± {100 * best[2]:.3f} pp a decision ({len(names)} families)"
     return best[0], report
+
+
+def choices(mean: np.ndarray, deviation: np.ndarray, task: Task, gate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Row i8[states] of the plain action that each state takes, and its lead f8[states] on the default."""
+    lower = np.where(task.plain, mean - gate * deviation, -np.inf)
+    value = np.where(task.default, 0.0, np.where(lower > 0, mean, -np.inf))
+    order = np.lexsort((-value, task.state))
+    first = order[np.unique(task.state[order], return_index=True)[1]]
+    return first, np.where(np.isfinite(value[first]), np.nan_to_num(task.lead[first]), 0.0)
 
 
 def calibrated(mean: np.ndarray, task: Task) -> tuple[float, str]:

@@ -101,8 +101,10 @@ def measure(trace: Trace, prices: Prices) -> dict[str, float]:
         out[f"compression.{round(100 * target)}"] = 1 - needed / trace.pool
     # A point is priced over the time of one batch of labels, so a run's mean gain counts once for every batch.
     # A batch is what the caller asks for, and not what a policy makes of it: else larger ones were worth less.
-    asked = curve["loop.batch"] if "loop.batch" in curve else curve["query.count"]
-    batches = out["labels.spent"] / max(float(np.nanmedian(asked)), 1.0) if len(curve) > 1 else 0.0
+    batches = 0.0
+    if len(curve) > 1:  # else the run was stopped before anything was asked
+        asked = curve["loop.batch"] if "loop.batch" in curve else curve["query.count"]
+        batches = out["labels.spent"] / max(float(np.nanmedian(asked)), 1.0)
     out["points"] = 100 * (out["aulc"] - main[0]) * batches
     out["utility"] = prices.utility(
         points=out["points"], labels=out["labels.spent"], seconds=out["seconds"], rounds=out["rounds"]

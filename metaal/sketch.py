@@ -98,7 +98,7 @@ class Sketch:
         self.nearest_label: np.ndarray | None = None
         self.neighbour: np.ndarray | None = None
         self.labelled = next((len(x) for x in (view.seen_y, view.seen_embedding) if x is not None), 0)
-        self._influence: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._influence: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
         if view.embedding is not None and len(reference):
             self._measure_space(rng)
 
@@ -133,11 +133,11 @@ class Sketch:
         if self.seen is None or len(self.points) < 2:
             return {}
         if self._influence is None:
-            self._influence = _ridge(self.points, self.seen)
-        centre, turned, gram, reference = self._influence
+            centre, turned, gram, reference = _ridge(self.points, self.seen)
+            self._influence = centre, turned, gram, np.linalg.inv(gram), reference
+        centre, turned, gram, inverse, reference = self._influence
         z = (points.astype(np.float64) - centre) @ turned
-        usual = _leverage(reference, np.linalg.inv(gram))
-        own = _leverage(z, np.linalg.inv(gram))
+        usual, own = _leverage(reference, inverse), _leverage(z, inverse)
         if not usual > 0 or not own > 0:
             return {}
         after = _leverage(reference, np.linalg.inv(gram + z.T @ z))

@@ -21,11 +21,11 @@ TRAIN = pd.read_csv(Path(datasets.__file__).parent / "train_manifest.csv")
 
 def test_trials_see_no_family_of_dev_and_none_that_they_learnt_from() -> None:
     train = set(TRAIN["family"].fillna(TRAIN["name"]))
-    held = made.left_out(sorted(train))
+    held = made.held_out(sorted(train))
     assert held <= train
     assert not held & set(suite.fixed_sets()["family"])
     assert len(held) == round(len(train) / 3)
-    assert held == made.left_out(sorted(train, reverse=True)), "the order in which stores are read does not matter"
+    assert held == made.held_out(sorted(train, reverse=True)), "the order in which stores are read does not matter"
 
 
 def test_the_tasks_of_a_trial_are_of_left_out_families_in_turn(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_the_tasks_of_a_trial_are_of_left_out_families_in_turn(tmp_path: Path) -
     suite.fixed_sets().to_csv(tmp_path / "dev_manifest.csv", index=False)
     for name in TRAIN["name"]:
         (folder / f"{name}.parquet").touch()
-    held = made.left_out(TRAIN["family"].fillna(TRAIN["name"]).tolist())
+    held = made.held_out(TRAIN["family"].fillna(TRAIN["name"]).tolist())
     tasks = made.trial_tasks(str(tmp_path), held)
     family = dict(zip(TRAIN["name"], TRAIN["family"].fillna(TRAIN["name"]), strict=True))
     seen = [family[task.data_name] for task in tasks]
@@ -102,3 +102,34 @@ def test_training_leaves_out_the_families_of_built_in_data(tmp_path: Path) -> No
     assert policy.facts["settings"]["rounds"] == 5
     assert "optdigits" not in policy.facts["families"]
     assert policy.gate == float("inf"), "all actions do alike, so there is nothing to gain"
+
+
+def test_what_a_policys_own_states_change_is_measured_with_as_many_states(tmp_path: Path) -> None:
+    from metadata_store import open_store
+
+    def lead(z: float, rng: np.random.Generator) -> float:
+        return 0.05 if z > 0.5 else -0.05
+
+    paths = {"exploring": range(16), "own": range(16, 24)}
+    for name, numbers in paths.items():
+        with open_store(str(tmp_path / name)) as store:
+            for k in numbers:
+                # The policy's own states tell nothing: what leads in one, lags in the next.
+                told = lead if name == "exploring" else lambda z, rng: float(rng.choice([-0.05, 0.05]))
+                store.append_many(list(run(k, f"family {k % 8}", told, False)))
+    settings = {**made.START, "members": 3, "rounds": 40, "min_leaf": 5, "columns": 1.0, "l2": 0.1}
+    made.dagger([str(tmp_path / "exploring")], [str(tmp_path / "own")], settings, tmp_path)
+    facts = json.loads((tmp_path / "learned_policy_dagger.json").read_text(encoding="utf-8"))
+    more, own, fewer = (facts[name] for name in ("more of the exploring", "the policy's own", "fewer"))
+    assert (fewer["states"], more["states"], own["states"]) == (8 * 6, 16 * 6, 16 * 6)
+    assert float(more["gain at exploring states, pp"].split()[0]) > 1.0, "half of the states offer a lead of 4 pp"
+    assert float(facts["difference, pp"]["exploring"].split()[0]) < 0.0, "noise in place of knowledge cannot help"
+
+
+def test_a_family_without_states_of_a_kind_says_nothing_of_it() -> None:
+    task = made.prepared(_branches(), DEFAULT, {"accuracy": 1.0})
+    rows = np.flatnonzero(task.default)
+    there = task.group != task.group[0]
+    gain = made.by_family(rows, np.ones(len(rows)), task, there)
+    assert np.isnan(gain).sum() == 1
+    assert made.said(gain) == "+100.000 ± 0.000"

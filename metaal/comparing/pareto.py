@@ -117,11 +117,11 @@ def utility_at(runs: pandas.DataFrame, prices: Mapping[str, Prices] | Prices | N
     if lacking:
         raise InputError(f"utility: the runs have no {', '.join(lacking)}; evaluate them with this version of metaal")
     means = pd.DataFrame({part: middle(runs, part) for part in PARTS})
-    out = {
-        name: p.point * means["points"]
-        - p.label * means["labels.spent"]
-        - p.second * means["seconds"]
-        - p.round * means["rounds"]
-        for name, p in grid.items()
-    }
+    out = {name: utilities(means, each) for name, each in grid.items()}
     return pd.DataFrame(out).rename_axis("policy")
+
+
+def utilities(runs: pandas.DataFrame, prices: Prices) -> pandas.Series:
+    """Utility of each row, see `Prices.utility`; needs the columns of `PARTS`."""
+    gained, spent = prices.point * runs["points"], prices.label * runs["labels.spent"]
+    return gained - spent - prices.second * runs["seconds"] - prices.round * runs["rounds"]

@@ -268,8 +268,7 @@ class Learned:
         if not known:
             return None
         gains = self._predict(usual[None], *(f"ahead{k}" for k in known))
-        # A standard deviation more than what is predicted: to stop too soon cannot be undone.
-        worth = {k: 100 * self.prices.final * float(m[0] + d[0]) for k, (m, d) in zip(known, gains, strict=True)}
+        worth = {k: 100 * self.prices.final * float(m[0]) for k, (m, _) in zip(known, gains, strict=True)}
         net = {k: gain - k * price for k, gain in worth.items()}
         if not all(value <= 0 for value in net.values()):  # nor where one of them is unknown
             return None

@@ -293,11 +293,11 @@ def test_seconds_and_rounds_are_part_of_what_going_on_costs() -> None:
         assert taken(policy.at(prices), shown(policy), history)[0] == "stop"
 
 
-def test_members_that_disagree_do_not_stop() -> None:
+def test_the_mean_of_the_members_decides_whether_to_stop() -> None:
     heads = {"ahead1": (constant(0.0), constant(0.16))}  # 8 ± 8 points
-    policy = made({"advantage": constant(0.0), **heads}, prices=Prices(final=1))
+    policy = made({"advantage": constant(0.0), **heads}, prices=Prices(final=1, label=0.79))
     assert taken(policy, shown(policy))[0] != "stop"
-    dear = policy.at(Prices(final=1, label=1.7))
+    dear = policy.at(Prices(final=1, label=0.81))
     assert taken(dear, shown(dear))[0] == "stop"
 
 

@@ -62,6 +62,9 @@ def test_a_run_of_one_model() -> None:
     found = measure(trace_of([10], [0.5]), metaal.Prices(second=1.0))
     assert (found["aulc"], found["labels.spent"], found["rounds"], found["points"]) == (0.5, 0, 0, 0)
     assert found["utility"] == 0
+    stopped = trace_of([10], [0.5])
+    bare = Trace("run", stopped.curve.drop(columns=["loop.batch", "query.count"], errors="ignore"), {}, 100)
+    assert measure(bare, metaal.Prices())["points"] == 0, "a run that was stopped before it asked has no batches"
 
 
 def test_areas_do_not_depend_on_where_the_curve_was_measured_between_straight_pieces() -> None:
