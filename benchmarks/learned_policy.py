@@ -65,15 +65,24 @@ START: dict[str, Any] = {
     "rate": 0.04,
     "columns": 0.3,
     "l2": 20.0,
-    "previews": 6,
+    "previews": 3,
 }
 """Settings of the first trial, and of `train` where nothing was tuned; see policy_log.md for the offline trials."""
 
 
 def read_corpus(stores: Sequence[str]) -> Branched:
-    """The branches of all stores, without the families that built-in data come from."""
-    whole = joined([read_branched(open_store(path, create=False)) for path in stores])
-    return whole.rows(~np.isin(whole.group, list(BUILT_IN_FAMILIES)))
+    """The branches of all stores, without the families that built-in data come from.
+
+    A run that several stores hold is read from the first one: a task that was begun on one machine and done on another
+    must not count twice.
+    """
+    parts, seen = [], set[str]()
+    for path in stores:
+        part = read_branched(open_store(path, create=False))
+        played = np.char.add(np.char.add(part.context["run"], "\n"), part.context["policy"])
+        parts.append(part.rows(~np.isin(played, list(seen)) & ~np.isin(part.group, list(BUILT_IN_FAMILIES))))
+        seen |= set(played.tolist())
+    return joined([part for part in parts if len(part)])
 
 
 def fit(data: Branched, settings: dict[str, Any], *, measured: bool, progress: Callable[[str], None]) -> Learned:
@@ -262,7 +271,7 @@ def proposed(trial: optuna.Trial) -> dict[str, Any]:
         "rate": trial.suggest_float("rate", 0.02, 0.08, log=True),
         "columns": trial.suggest_float("columns", 0.15, 0.6),
         "l2": trial.suggest_float("l2", 1.0, 50.0, log=True),
-        "previews": trial.suggest_int("previews", 4, 11),
+        "previews": trial.suggest_int("previews", 2, 9),
     }
 
 

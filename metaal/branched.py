@@ -41,7 +41,7 @@ class Branched:
     state, group : i8[n], U[n]
         Number of the state that a row belongs to, and the data-set family of its run.
     context : dict of str to U[n]
-        Learner and regime, for tables.
+        Learner, regime, run and the policy that played it.
     ahead : f8[n,K]
         Points (0 to 1) of the main score gained by the default after `AHEAD` batches; NaN where it did not go so far.
     horizon : Horizon
@@ -156,7 +156,7 @@ def _stacked(rows: list[dict[str, Any]]) -> Branched:
         seconds=table("seconds"),
         state=column("state", np.int64),
         group=column("group", str),
-        context={name: column(name, str) for name in ("learner", "regime", "run")},
+        context={name: column(name, str) for name in ("learner", "regime", "run", "policy")},
         ahead=np.stack([row["ahead"] for row in rows]),
         horizon=rows[0]["horizon"],
     )
@@ -177,6 +177,7 @@ def _states(records: list[Record]) -> Iterator[list[dict[str, Any]]]:
         "learner": str(begin.get("tag.learner", "")),
         "regime": str(begin.get("tag.regime", "clean")),
         "run": records[0].run,
+        "policy": str(begin.get("run.policy", "")),
     }
     for record in records:
         if record.event == "ask" and record.loop in branches:

@@ -51,7 +51,7 @@ def test_the_tasks_of_a_trial_are_of_left_out_families_in_turn(tmp_path: Path) -
 def test_the_settings_of_a_trial_are_those_that_train_takes() -> None:
     assert made.proposed(optuna.trial.FixedTrial(made.START)) == made.START
     policy = made.fit(_branches(), made.START, measured=False, progress=lambda text: None)
-    assert (policy.gate, policy.previews, len(policy.heads["advantage"])) == (1.0, 6, 4)
+    assert (policy.gate, policy.previews, len(policy.heads["advantage"])) == (1.0, 3, 4)
     assert policy.facts["score"] == pytest.approx({"accuracy": 0.8, "log_loss": 0.2})
     alone = made.fit(_branches(), {**made.START, "accuracy": 1.0}, measured=False, progress=lambda text: None)
     assert alone.facts["score"] == {"accuracy": 1.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metaal.actions import Action, ActionSet, Decision, certain
+from metaal.actions import Action, ActionSet, Decision, Refit, certain
 from metaal.errors import UnavailableError
 from metaal.policies.arms import check_arm, check_multipliers
 
@@ -23,19 +23,33 @@ class Fixed:
         Spelling of a strategy of the zoo, the strategy itself, or a function ``f(view, n, rng) -> rows``; kept as text.
     multiplier : float
         Rows to ask for, as a multiple of the caller's; > 0.
+    share : float
+        Share of the pool, in (0, 1], to compute outputs for.
+    refit : str
+        ``"full"``, ``"warm"`` or ``"skip"``: how the model is trained on the new labels, see `Action`.
 
     Examples
     --------
     >>> Fixed("power_margin(beta=2.0)").spelling
     'power_margin(beta=2.0)'
+    >>> Fixed("margin", 4, refit="warm").spelling
+    "fixed('margin', multiplier=4.0, refit='warm')"
     """
 
     strategy: str
     multiplier: float = 1.0
+    share: float = 1.0
+    refit: Refit = "full"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategy", check_arm(self.strategy))
         object.__setattr__(self, "multiplier", check_multipliers((self.multiplier,))[0])
+        object.__setattr__(self, "share", float(self.action.share))
+
+    @property
+    def action(self) -> Action:
+        """What it does in every loop."""
+        return Action(self.strategy, self.multiplier, self.share, self.refit)
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -50,13 +64,16 @@ class Fixed:
     @property
     def spelling(self) -> str:
         """Text for the log."""
-        if self.multiplier == 1:
-            return self.strategy
-        return f"fixed({self.strategy!r}, multiplier={self.multiplier!r})"
+        how = {"multiplier": (self.multiplier, 1.0), "share": (self.share, 1.0), "refit": (self.refit, "full")}
+        said = "".join(f", {name}={value!r}" for name, (value, usual) in how.items() if value != usual)
+        return f"fixed({self.strategy!r}{said})" if said else self.strategy
+
+    def offers(self, history: History) -> tuple[Action, ...]:
+        """The action."""
+        return (self.action,)
 
     def decide(self, history: History, actions: ActionSet) -> Decision:
         """Take the action; it is an error if the outputs do not allow it."""
-        wanted = Action(self.strategy, self.multiplier)
-        if wanted not in actions:
-            raise UnavailableError(f"{wanted} is not possible: {actions.reasons()}")
-        return certain(actions, actions.index(wanted), "fixed strategy")
+        if self.action not in actions:
+            raise UnavailableError(f"{self.action} is not possible: {actions.reasons()}")
+        return certain(actions, actions.index(self.action), "fixed strategy")

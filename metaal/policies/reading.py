@@ -97,7 +97,7 @@ def read_policy(policy: Policy | Strategy | Rule | str) -> Policy:
     Examples
     --------
     >>> read_policy("margin")
-    Fixed(strategy='margin', multiplier=1.0)
+    Fixed(strategy='margin', multiplier=1.0, share=1.0, refit='full')
     >>> read_policy("schedule(('random', 1), ('margin', 0))").arms
     ('random', 'margin')
     """

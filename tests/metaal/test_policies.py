@@ -69,6 +69,7 @@ def fitted(rehearsed: MemoryStore) -> Learned:
 PLAIN: list[Any] = [
     Fixed("margin"),
     Fixed("k_center(metric='cosine')", 0.5),
+    Fixed("margin", 2.0, 0.25, "skip"),
     Uniform(),
     Uniform(("margin", "random"), (0.5, 1.0, 1 / 3)),
     Schedule(),
@@ -288,6 +289,7 @@ def test_the_suite_names_check_and_policy() -> None:
         ("fixed('margin')", Fixed("margin")),
         ("fixed('margin', multiplier=0.1)", Fixed("margin", 0.1)),
         ("fixed('margin', 2)", Fixed("margin", 2.0)),
+        ("fixed('margin', share=0.25, refit='warm')", Fixed("margin", 1.0, 0.25, "warm")),
         ("uniform", Uniform()),
         ("uniform()", Uniform()),
         ("uniform ('margin', 'random')", Uniform(("margin", "random"))),
@@ -458,6 +460,15 @@ def test_fixed_takes_its_action_or_says_why_not() -> None:
     alone = ActionSet([Action("margin")], features=lambda s: np.zeros(3), feature_names=(), unavailable={"badge": "hm"})
     with pytest.raises(UnavailableError, match=r"badge ×2 is not possible: badge: hm"):
         policy.decide(make_history(), alone)
+
+
+def test_fixed_carries_out_the_whole_action_in_every_loop() -> None:
+    task = metaal.Task("iris", "logistic", batch=4, budget=24, seeds=0)
+    curve = metaal.play("fixed('margin', multiplier=2, share=0.5, refit='warm')", task, full=False).curve
+    assert set(curve["action.name"].dropna()) == {"margin ×2, share 0.5, warm"}
+    assert curve["query.count"].dropna().tolist() == [8, 8, 8]
+    with pytest.raises(InputError, match="one of full, warm, skip"):
+        read_policy("fixed('margin', refit='cold')")
 
 
 def test_uniform_offers_every_pair_equally() -> None:
