@@ -6,7 +6,8 @@
     metaal rehearse --suite train --policy metaal/policies/learned.metaal --data DIR --store own --shard 1/4
     python -m benchmarks.learned_policy dagger corpus --own own   # minutes: what states of the policy's own change
     python -m benchmarks.learned_policy train corpus own          # and once more, with both
-    python -m benchmarks.run --data DIR --store runs              # hours: closed loops on the dev sets
+    python -m benchmarks.run --data DIR --store runs --write suite   # hours: closed loops on the dev sets
+    python -m benchmarks.learned_policy card                      # what was measured, into the policy's own card
 
 All steps read any number of stores. `tune` may run in as many processes as there are cores, with one ``--work``. A
 trial trains on two thirds of the train families with settings that Optuna proposes, and plays the tasks of tuning.toml
@@ -30,13 +31,15 @@ import numpy as np
 
 import metaal
 from benchmarks.data import read_manifest
-from benchmarks.record import RESULTS, versions_and_machine, write_manifest
+from benchmarks.readme import by_family, corrected
+from benchmarks.record import RESULTS, read_result, versions_and_machine, write_manifest
 from metaal.actions import DEFAULT_ARM
 from metaal.boosting import Boosting, Params
 from metaal.branch_training import Task as Prepared
 from metaal.branch_training import choices, fit_branched, left_out, prepared
 from metaal.branched import Branched, joined, read_branched
 from metaal.measures import area
+from metaal.policies.learnedfile import load
 from metaal.prices import Prices
 from metaal.rehearsal import read_suite
 from metaal.rehearsal.playing import shared_store
@@ -51,6 +54,7 @@ HERE = Path(__file__).parent
 POLICY = HERE.parent / "metaal" / "policies" / "learned.metaal"
 TUNING = HERE / "tuning.toml"
 BUILT_IN_FAMILIES = {"optdigits"}  # scikit-learn's digits: kept unseen, so that the built-in suites stay honest
+SCORE = "area under the curve of the test accuracy"
 DAGGER_SEEDS = (0, 1, 2)
 """Of the ensembles whose gains are averaged."""
 LEFT_OUT = 1 / 3
@@ -123,6 +127,42 @@ def train(stores: Sequence[str], settings: dict[str, Any], out: Path) -> None:
     print(policy.card(), f"\n{out.stat().st_size / 2**20:.2f} MiB")
 
 
+# ---------------------------------------------------------------------- card
+
+
+def measured(folder: Path = RESULTS, name: str = "suite") -> dict[str, str]:
+    """What closed loops on families that it never saw say of the shipped policy, for its card."""
+    result = read_result(name, folder)
+    facts = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    sure = corrected(result, "learned")
+    said = {"by": f"{facts['command']}: {facts['tasks']:,} tasks of {facts['families']} families, {SCORE}"}
+    for rival, p in sure.items():
+        said[f"against {rival}"] = f"{by_family(result, rival, 'learned').mean():+.2f} pp, p {p:.2g} (Wilcoxon, Holm)"
+    return said
+
+
+def failures(folder: Path = RESULTS, name: str = "suite") -> dict[str, str]:
+    """Where the shipped policy did worst against its default in these loops: learners × regimes, and families."""
+    runs = read_result(name, folder).good
+    wide = runs.pivot(index=["family", "learner", "regime", "stream"], columns="policy", values="aulc")
+    lead = 100 * (wide["learned"] - wide[DEFAULT_ARM])
+    found = {}
+    for what, keys in (("learner and regime", ["learner", "regime"]), ("family", ["family"])):
+        worst = lead.groupby(level=keys).mean().sort_values()[:3]
+        names = [key if isinstance(key, str) else " with ".join(key) for key in worst.index]
+        found[f"worst by {what}"] = "; ".join(f"{key} {value:+.1f} pp" for key, value in zip(names, worst, strict=True))
+    return found
+
+
+def write_card(file: Path = POLICY, folder: Path = RESULTS) -> None:
+    """Add both to the policy's facts; what it decides stays as it was."""
+    policy = load(file)
+    policy.facts["measured"] = measured(folder)
+    policy.facts[f"known failures, against {DEFAULT_ARM}"] = failures(folder)
+    policy.save(file)
+    print(load(file).card())
+
+
 # -------------------------------------------------------------------- DAgger
 
 
@@ -147,7 +187,7 @@ def dagger(exploring: Sequence[str], own: Sequence[str], settings: dict[str, Any
     for name, rows in taught.items():
         seeds = [left_out(Boosting(params_of(settings), seed), task, rows)[:2] for seed in DAGGER_SEEDS]
         for where, there in judged.items():
-            each = [by_family(*choices(*votes, task, float(settings["gate"])), task, there) for votes in seeds]
+            each = [lead_by_family(*choices(*votes, task, float(settings["gate"])), task, there) for votes in seeds]
             gains[name, where] = np.mean(each, axis=0)
         found[name] = {"states": len(np.unique(task.state[rows]))}
         found[name] |= {f"gain at {where} states, pp": said(gains[name, where]) for where in judged}
@@ -167,7 +207,7 @@ def dagger(exploring: Sequence[str], own: Sequence[str], settings: dict[str, Any
     write_manifest(folder)
 
 
-def by_family(rows: np.ndarray, lead: np.ndarray, task: Prepared, there: np.ndarray) -> np.ndarray:
+def lead_by_family(rows: np.ndarray, lead: np.ndarray, task: Prepared, there: np.ndarray) -> np.ndarray:
     """Mean lead f8[families] of the choices made at some of the states; NaN for a family that has none there."""
     names, group = np.unique(task.group, return_inverse=True)
     kept = there[rows]
@@ -312,15 +352,19 @@ def tuned(folder: Path = RESULTS) -> dict[str, Any]:
 def main(arguments: list[str]) -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["tune", "train", "dagger"])
-    parser.add_argument("stores", nargs="+", metavar="STORE", help="directory that metaal rehearse wrote to")
+    parser.add_argument("step", choices=["tune", "train", "dagger", "card"])
+    parser.add_argument("stores", nargs="*", metavar="STORE", help="directory that metaal rehearse wrote to")
     parser.add_argument("--data", help="folder with train/ and its manifest (tune)")
     parser.add_argument("--work", type=Path, help="folder of the study (tune)")
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=POLICY, help="file to write (train)")
+    parser.add_argument("--out", type=Path, default=POLICY, help="the policy (train, card)")
     parser.add_argument("--own", nargs="+", default=[], metavar="STORE", help="of the policy's own states (dagger)")
     given = parser.parse_args(arguments)
-    if given.step == "train":
+    if given.step == "card":
+        write_card(given.out)
+    elif not given.stores:
+        parser.error(f"{given.step} needs the stores that metaal rehearse wrote to")
+    elif given.step == "train":
         train(given.stores, tuned(), given.out)
     elif given.step == "dagger":
         dagger(given.stores, given.own, tuned())

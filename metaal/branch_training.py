@@ -20,8 +20,8 @@ from metaal.trees import Trees
 SCORES: Mapping[str, float] = {"accuracy": 0.6, "log_loss": 0.4}
 """What the policy is trained for: accuracy alone is too coarse a ruler for one batch, log-loss alone prefers coverage
 that accuracy does not pay for (both measured; see docs/policy.md)."""
-PREVIEWS = 6
-"""Arms whose proposals are computed in a loop."""
+PREVIEWS = 3
+"""Arms whose proposals are computed in a loop; more of them made the choice no better (policy_log.md, 26)."""
 
 
 @dataclass(frozen=True, eq=False)

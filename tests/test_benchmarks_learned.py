@@ -130,6 +130,13 @@ def test_a_family_without_states_of_a_kind_says_nothing_of_it() -> None:
     task = made.prepared(_branches(), DEFAULT, {"accuracy": 1.0})
     rows = np.flatnonzero(task.default)
     there = task.group != task.group[0]
-    gain = made.by_family(rows, np.ones(len(rows)), task, there)
+    gain = made.lead_by_family(rows, np.ones(len(rows)), task, there)
     assert np.isnan(gain).sum() == 1
     assert made.said(gain) == "+100.000 ± 0.000"
+
+
+def test_the_shipped_card_says_what_was_measured() -> None:
+    facts = load(made.POLICY).facts
+    assert facts["measured"] == made.measured()
+    assert facts["known failures, against cluster_margin"] == made.failures()
+    assert {"against margin", "against cluster_margin", "against schedule", "against random"} < set(facts["measured"])

@@ -171,7 +171,8 @@ def small() -> Bars:
 def verdicts(result: Result, *kinds: str) -> dict[tuple[int, str], Verdict]:
     """What the bars of these kinds say."""
     bars = small()
-    found = judge(result, "ours", replace(bars, bars=tuple(bar for bar in bars.bars if bar["kind"] in kinds)))
+    plain = [{key: value for key, value in bar.items() if key != "prices"} for bar in bars.bars if bar["kind"] in kinds]
+    found = judge(result, "ours", replace(bars, bars=tuple(plain)))
     return {(v.number, v.measure): v for v in found}
 
 
@@ -211,6 +212,18 @@ def test_savings_count_only_without_a_loss() -> None:
     rows = found[6, "rows scored, at no loss of AULC against `cluster_margin`"]
     assert (rows.verdict, rows.measured[:2]) == ("missed", "1×")
     assert verdicts(runs(gain=-0.01, seconds=0.01), "saved")[6, title].verdict == "missed"
+
+
+def test_a_bar_on_other_prices_is_about_the_policy_that_was_played_with_them() -> None:
+    bars = replace(small(), bars=tuple(bar for bar in small().bars if bar["kind"] == "saved"))
+    result = runs(seconds=0.25)
+    assert {v.measured for v in judge(result, "ours", bars)} == {"ours(round=20) was not played"}
+    renamed = result.runs.replace({"policy": {"ours": "ours(round=20)"}})
+    twice = pd.concat([result.runs.assign(fits=16.0), renamed])
+    named = {**result.policies, "ours(round=20)": "uniform('margin', 'random')"}
+    found = judge(Result(twice.to_dict("records"), {}, Prices(), named), "ours", bars)[0]
+    assert found.measure == "full fits, at no loss of AULC against `cluster_margin`, at round=20"
+    assert (found.verdict, found.measured[:2]) == ("met", "4×")
 
 
 def test_utility_is_judged_at_every_price() -> None:

@@ -36,6 +36,12 @@ def _exploring(*arms: str, **options: Any) -> Policy:
     return Exploring(arms or ARMS, **options)
 
 
+def _shipped(**options: Any) -> Policy:
+    from metaal.policies.shipped import default
+
+    return default(**options)
+
+
 def _tcm(*arguments: Any, **options: Any) -> Policy:
     """The policy that counts loops where one of its own parameters is named; else the strategy, which counts labels."""
     if {"coverage", "loops", "then"} & options.keys() or any(isinstance(argument, str) for argument in arguments):
@@ -62,7 +68,7 @@ def _over(module: str, name: str) -> Callable[..., Policy]:
 
 
 _FACTORIES: dict[str, Callable[..., Policy]] = {
-    "default": Schedule,
+    "default": _shipped,
     "exploring": _exploring,
     "fixed": Fixed,
     "learned": load_shipped,
@@ -84,10 +90,10 @@ def read_policy(policy: Policy | Strategy | Rule | str) -> Policy:
     Parameters
     ----------
     policy : Policy or str
-        ``"default"`` (the best that was measured so far: the hand schedule), ``"learned"`` (the shipped learned
-        policy), the spelling of a strategy (then it is fixed), the name of a policy such as ``"uniform"`` or
-        ``"schedule"``, plain or with literal arguments (docs/policies.md has all of them), or the path of a
-        ``.metaal`` file; also a strategy or a function ``f(view, n, rng) -> rows``.
+        ``"default"`` (the best that was measured so far: the shipped learned policy, and in regressions the hand
+        schedule), ``"learned"`` (the former alone), the spelling of a strategy (then it is fixed), the name of a
+        policy such as ``"uniform"`` or ``"schedule"``, plain or with literal arguments (docs/policies.md has all of
+        them), or the path of a ``.metaal`` file; also a strategy or a function ``f(view, n, rng) -> rows``.
 
     Raises
     ------

@@ -70,6 +70,7 @@ PLAIN: list[Any] = [
     Fixed("margin"),
     Fixed("k_center(metric='cosine')", 0.5),
     Fixed("margin", 2.0, 0.25, "skip"),
+    read_policy("default"),
     Uniform(),
     Uniform(("margin", "random"), (0.5, 1.0, 1 / 3)),
     Schedule(),

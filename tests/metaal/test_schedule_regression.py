@@ -31,7 +31,7 @@ EMBEDDING, PREDICTION = RNG.normal(size=(40, 3)), RNG.normal(size=40)
 PROBA = RNG.dirichlet([1, 1, 1], 40)
 
 
-def asked(policy: Any = "default", loops: int = 1, **outputs: Any) -> list[str]:
+def asked(policy: Any = "schedule", loops: int = 1, **outputs: Any) -> list[str]:
     """Strategies of the first loops of a run that is shown these outputs."""
     run, left, names = Run("r", policy=policy, store=open_store("memory:")), np.arange(40), []
     for _ in range(loops):
@@ -68,7 +68,7 @@ def test_the_reason_says_that_it_is_a_regression() -> None:
 def test_classes_are_played_as_they_were_before_there_was_a_rule_for_numbers() -> None:
     """The log of a classification has none of the arms for numbers among its actions."""
     task, store = Task("iris", "logistic", batch=4, budget=48, seeds=1), open_store("memory:")
-    trace = play("default", task, store=store)
+    trace = play("schedule", task, store=store)
     asks = [record for record in store.records(trace.run) if record.event == "ask"]
     assert {name for ask in asks for name in ask.arrays["actions"].tolist()} == {arm for arm, _ in HAND_SCHEDULE}
     names = trace.curve["action.name"].dropna().tolist()
@@ -127,7 +127,7 @@ def test_stages_of_ones_own_stay_what_they_are() -> None:
 
 def test_the_hand_schedule_keeps_its_spelling_and_the_contract() -> None:
     assert Schedule().spelling == Schedule(HAND_SCHEDULE).spelling == "schedule"
-    assert read_policy("schedule") == read_policy("default") == Schedule()
+    assert read_policy("schedule") == Schedule()
     assert Schedule().arms == ("typiclust", "cluster_margin", "margin", *HAND_REGRESSION)
     check_policy(Schedule())
 
