@@ -69,8 +69,8 @@ class Fixed:
         return f"fixed({self.strategy!r}{said})" if said else self.strategy
 
     def offers(self, history: History) -> tuple[Action, ...]:
-        """The action."""
-        return (self.action,)
+        """The action; of a class that is made from this one, what its arms and multipliers say."""
+        return tuple(Action(arm, m, self.share, self.refit) for arm in self.arms for m in self.multipliers)
 
     def decide(self, history: History, actions: ActionSet) -> Decision:
         """Take the action; it is an error if the outputs do not allow it."""

@@ -15,7 +15,7 @@ from metadata_store import MemoryStore
 FILE = Path(__file__).with_suffix(".json")
 CASES: dict[str, tuple[str, Task]] = {
     "iris": ("uniform", Task("iris", "logistic", batch=4, budget=16, seeds=1)),
-    "wine": ("default", Task("wine", "naive_bayes", batch=4, budget=16, seeds=2)),
+    "wine": ("schedule", Task("wine", "naive_bayes", batch=4, budget=16, seeds=2)),
     "digits": ("uniform", Task("digits", "extra_trees", batch=10, budget=50)),
     "breast_cancer": (
         "margin",
