@@ -55,6 +55,7 @@ POLICY = HERE.parent / "metaal" / "policies" / "learned.metaal"
 TUNING = HERE / "tuning.toml"
 BUILT_IN_FAMILIES = {"optdigits"}  # scikit-learn's digits: kept unseen, so that the built-in suites stay honest
 SCORE = "area under the curve of the test accuracy"
+"""What `measured` compares."""
 DAGGER_SEEDS = (0, 1, 2)
 """Of the ensembles whose gains are averaged."""
 LEFT_OUT = 1 / 3
@@ -125,6 +126,13 @@ def train(stores: Sequence[str], settings: dict[str, Any], out: Path) -> None:
     policy.facts["versions"] = {"metaal": metaal.__version__, "python": platform.python_version(), **versions}
     policy.save(out)
     print(policy.card(), f"\n{out.stat().st_size / 2**20:.2f} MiB")
+
+
+def write_facts(facts: dict[str, Any], step: str, folder: Path) -> None:
+    """Write what a step measured as learned_policy_STEP.json, and the manifest."""
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    (folder / f"learned_policy_{step}.json").write_text(text + "\n", encoding="utf-8")
+    write_manifest(folder)
 
 
 # ---------------------------------------------------------------------- card
@@ -202,9 +210,7 @@ def dagger(exploring: Sequence[str], own: Sequence[str], settings: dict[str, Any
         **found,
         **versions_and_machine(),
     }
-    text = json.dumps(facts, indent=1, ensure_ascii=False)
-    (folder / "learned_policy_dagger.json").write_text(text + "\n", encoding="utf-8")
-    write_manifest(folder)
+    write_facts(facts, "dagger", folder)
 
 
 def lead_by_family(rows: np.ndarray, lead: np.ndarray, task: Prepared, there: np.ndarray) -> np.ndarray:
@@ -336,9 +342,7 @@ def write_study(study: optuna.Study, tasks: int, families: Sequence[str], folder
         ],
         **versions_and_machine(),
     }
-    text = json.dumps(facts, indent=1, ensure_ascii=False)
-    (folder / "learned_policy_tuning.json").write_text(text + "\n", encoding="utf-8")
-    write_manifest(folder)
+    write_facts(facts, "tuning", folder)
 
 
 def tuned(folder: Path = RESULTS) -> dict[str, Any]:

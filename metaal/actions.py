@@ -61,6 +61,11 @@ class Action:
                 f"and one of {', '.join(get_args(Refit))}"
             )
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is a strategy at the caller's batch, the whole pool and a full training."""
+        return self == Action(self.strategy)
+
     def __str__(self) -> str:
         if self.stop:
             return "stop"

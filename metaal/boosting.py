@@ -128,6 +128,14 @@ class Boosting:
         return [part for part in np.array_split(names, min(self.params.folds, len(names))) if len(part)]
 
 
+def ranges(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest value f8[F] of each feature of rows f[n,F]; NaN where none is known."""
+    known = np.isfinite(x).any(0)
+    low, high = np.full(x.shape[1], np.nan), np.full(x.shape[1], np.nan)
+    low[known], high[known] = np.nanmin(x[:, known], axis=0), np.nanmax(x[:, known], axis=0)
+    return low, high
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What the ensembles learn from, one row a decision.

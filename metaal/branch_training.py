@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from metaal.actions import Action, read_action
-from metaal.boosting import CONFIDENCE, GATES, MIN_GROUPS, Boosting, Params
+from metaal.actions import read_action
+from metaal.boosting import CONFIDENCE, GATES, MIN_GROUPS, Boosting, Params, ranges
 from metaal.branched import Branched
 from metaal.errors import FitError
 from metaal.features import state_names
@@ -124,14 +124,11 @@ def fit_branched(
     for name, level in (("low", 0.1), ("high", 0.9)):
         heads[name] = (boosting.train(task.x, task.ahead, number=700 + round(10 * level), quantile=level),)
     heads |= _costs(boosting, data, actions) | _ahead(boosting, data, default)
-    with np.errstate(all="ignore"):
-        known = np.isfinite(data.x).any(0)
-        low, high = np.full(data.x.shape[1], np.nan), np.full(data.x.shape[1], np.nan)
-        low[known], high[known] = np.nanmin(data.x[:, known], axis=0), np.nanmax(data.x[:, known], axis=0)
+    low, high = ranges(data.x)
     return Learned(
         heads=heads,
-        low=low.astype(np.float64),
-        high=high.astype(np.float64),
+        low=low,
+        high=high,
         scale=scale,
         gate=float("inf") if gate is None else gate,
         actions=actions,
@@ -171,7 +168,7 @@ def prepared(data: Branched, default: str, scores: Mapping[str, float]) -> Task:
     missing = [name for name in scores if name not in data.lead]
     if missing:
         raise FitError(f"score: no branch has {missing[0]!r}; expected some of {', '.join(sorted(data.lead))}")
-    plain = np.array([action == Action(action.strategy) for action in map(read_action, data.action.tolist())])
+    plain = np.array([read_action(text).plain for text in data.action.tolist()])
     target, ahead = np.zeros(len(data)), np.zeros(len(data))
     states = int(data.state.max()) + 1
     for name, weight in scores.items():

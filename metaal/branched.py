@@ -190,9 +190,12 @@ def _states(records: list[Record]) -> Iterator[list[dict[str, Any]]]:
 
 def history_at(folded: RunState, ask: Record) -> History:
     """What a policy was shown when it decided ``ask``."""
-    past = [{k: v for k, v in row.items() if not k.startswith("score.")} for row in folded.rows[: ask.loop]]
     before = folded.history()
-    return History([*past, at_decision(ask)], actions=before.actions, propensities=before.propensities.tolist())
+    return History(
+        [*folded.open_rows[: ask.loop], at_decision(ask)],
+        actions=before.actions,
+        propensities=before.propensities.tolist(),
+    )
 
 
 def _of_state(folded: RunState, ask: Record, branches: list[Record]) -> list[dict[str, Any]]:

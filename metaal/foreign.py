@@ -24,8 +24,9 @@ ACTIONS = ("action.name", "action.strategy")
 """Statistics that say which strategy asked; the first one that is there counts."""
 LATER = ("query.", "action.", "decision.", "surprise.", "oracle.", "cost.", "score.")
 """Beginnings of what is known of a loop only after its decision, or never by a policy."""
+PHASES = ("fit", "score", "decide", "select")
+"""What of a loop's seconds a decision is charged with."""
 _OURS = ("begin", "ask", "tell", "end")
-_PHASES = ("fit", "score", "decide", "select")
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,7 @@ def decisions_of(
                     "strategy": action.strategy,
                     "multiplier": action.multiplier,
                     "propensity": row.get("action.propensity", np.nan),
-                    "seconds": sum(row.get(f"cost.{phase}.seconds", 0.0) for phase in _PHASES),
+                    "seconds": sum(row.get(f"cost.{phase}.seconds", 0.0) for phase in PHASES),
                     "digest": f"{run.name}\x1e{run.loops[at]}",  # of no other decision
                     "imported": True,
                     "level": float(curves[0][at]),

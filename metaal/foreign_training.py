@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from metaal.actions import Action, read_action
-from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate
+from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate, ranges
 from metaal.curve import HORIZON
 from metaal.errors import FitError, MetaalError
 from metaal.features import PROPOSAL, action_features, state_names
@@ -230,9 +230,7 @@ def _picks(boosting: Boosting, table: _Table) -> np.ndarray:
 
 def _ranges(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The range f8[F] of each feature; of state features that no run logged, everything."""
-    known = np.isfinite(x).any(0)
-    low, high = np.full(x.shape[1], np.nan), np.full(x.shape[1], np.nan)
-    low[known], high[known] = np.nanmin(x[:, known], axis=0), np.nanmax(x[:, known], axis=0)
-    unread = ~known & (np.arange(x.shape[1]) < len(state_names()))
+    low, high = ranges(x)
+    unread = np.isnan(low) & (np.arange(x.shape[1]) < len(state_names()))
     low[unread], high[unread] = -ANY, ANY
     return low, high

@@ -15,7 +15,7 @@ from metaal.curve import HORIZON as HORIZON
 from metaal.curve import gains
 from metaal.errors import FitError
 from metaal.features import PROPOSAL
-from metaal.foreign import ForeignRun, decisions_of, read_foreign
+from metaal.foreign import PHASES, ForeignRun, decisions_of, read_foreign
 from metaal.history import History
 from metaal.state import RunState
 from metadata_store import Record, Store
@@ -191,17 +191,17 @@ def _of_run(
         outcomes = gains(labels, good, curves, loop, float(ask.values["loop.batch"]))
         if outcomes is None or strategy not in previews or (default is not None and default not in previews):
             continue
-        past = [{k: v for k, v in row.items() if not k.startswith("score.")} for row in state.rows[:loop]]
-        phases = ("fit", "score", "decide", "select")
         facts = {
             "loop": loop,
-            "history": History([*past, at_decision(ask)], actions=done[:loop], propensities=chances[:loop]),
+            "history": History(
+                [*state.open_rows[:loop], at_decision(ask)], actions=done[:loop], propensities=chances[:loop]
+            ),
             "previews": previews,
             "action": done[loop],
             "strategy": strategy,
             "multiplier": float(ask.values["action.multiplier"]),
             "propensity": float(ask.values.get("action.propensity", np.nan)),
-            "seconds": sum(state.rows[loop].get(f"cost.{phase}.seconds", 0.0) for phase in phases),
+            "seconds": sum(state.rows[loop].get(f"cost.{phase}.seconds", 0.0) for phase in PHASES),
             "digest": str(ask.values["state.digest"]),
         }
         yield facts, outcomes

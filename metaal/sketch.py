@@ -7,6 +7,8 @@ any pool.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from strategy_zoo import View
@@ -98,7 +100,7 @@ class Sketch:
         self.nearest_label: np.ndarray | None = None
         self.neighbour: np.ndarray | None = None
         self.labelled = next((len(x) for x in (view.seen_y, view.seen_embedding) if x is not None), 0)
-        self._influence: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._ridge: _Ridge | None = None
         if view.embedding is not None and len(reference):
             self._measure_space(rng)
 
@@ -132,34 +134,54 @@ class Sketch:
         """
         if self.seen is None or len(self.points) < 2:
             return {}
-        if self._influence is None:
-            centre, turned, gram, reference = _ridge(self.points, self.seen)
-            self._influence = centre, turned, gram, np.linalg.inv(gram), reference
-        centre, turned, gram, inverse, reference = self._influence
-        z = (points.astype(np.float64) - centre) @ turned
-        usual, own = _leverage(reference, inverse), _leverage(z, inverse)
-        if not usual > 0 or not own > 0:
+        if self._ridge is None:
+            self._ridge = _Ridge.of(self.points, self.seen)
+        ridge = self._ridge
+        z = (points.astype(np.float64) - ridge.centre) @ ridge.turned
+        own = _leverage(z, ridge.inverse)
+        if not ridge.usual > 0 or not own > 0:
             return {}
-        after = _leverage(reference, np.linalg.inv(gram + z.T @ z))
-        return {"leverage": float(np.log(own / usual)), "variance": 1 - after / usual}
+        after = _leverage(ridge.reference, np.linalg.inv(ridge.gram + z.T @ z))
+        return {"leverage": float(np.log(own / ridge.usual)), "variance": 1 - after / ridge.usual}
 
     def rank(self, values: np.ndarray, ordered: np.ndarray) -> float:
         """Mean rank in [0, 1] of ``values`` among the ordered sample."""
         return float((np.searchsorted(ordered, values, side="left") / max(len(ordered), 1)).mean())
 
 
-def _ridge(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Centre f8[D], directions f8[D,K], Gram matrix f8[K,K] of the labelled rows, reference rows f8[R,K]."""
-    points, seen = points.astype(np.float64), seen.astype(np.float64)
-    centre, width = points.mean(0), points.shape[1]
-    turned = np.eye(width)
-    if width > DIRECTIONS:
-        # The same directions in every loop and run: features must be comparable.
-        turned = np.random.default_rng(0).standard_normal((width, DIRECTIONS)) / np.sqrt(width)
-    spread = ((points - centre) @ turned).std(0)
-    turned = turned * np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-    reference, known = (points - centre) @ turned, (seen - centre) @ turned
-    return centre, turned, known.T @ known + np.eye(turned.shape[1]), reference
+@dataclass(frozen=True, eq=False)
+class _Ridge:
+    """A ridge regression on the labelled rows.
+
+    Parameters
+    ----------
+    centre : f8[D] · turned : f8[D,K], directions
+    gram, inverse : f8[K,K], Gram matrix of the labelled rows, and its inverse
+    reference : f8[R,K], reference rows · usual : float, their mean leverage
+    """
+
+    centre: np.ndarray
+    turned: np.ndarray
+    gram: np.ndarray
+    inverse: np.ndarray
+    reference: np.ndarray
+    usual: float
+
+    @classmethod
+    def of(cls, points: np.ndarray, seen: np.ndarray) -> _Ridge:
+        """That of labelled rows f[M,D], with reference rows f[R,D]."""
+        points, seen = points.astype(np.float64), seen.astype(np.float64)
+        centre, width = points.mean(0), points.shape[1]
+        turned = np.eye(width)
+        if width > DIRECTIONS:
+            # The same directions in every loop and run: features must be comparable.
+            turned = np.random.default_rng(0).standard_normal((width, DIRECTIONS)) / np.sqrt(width)
+        spread = ((points - centre) @ turned).std(0)
+        turned = turned * np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+        reference, known = (points - centre) @ turned, (seen - centre) @ turned
+        gram = known.T @ known + np.eye(turned.shape[1])
+        inverse = np.linalg.inv(gram)
+        return cls(centre, turned, gram, inverse, reference, _leverage(reference, inverse))
 
 
 def _leverage(rows: np.ndarray, inverse: np.ndarray) -> float:

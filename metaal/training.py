@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from metaal.actions import DEFAULT_ARM, STOP, read_action
-from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate
+from metaal.boosting import MIN_BASE, Boosting, Evidence, Params, cross_gate, ranges
 from metaal.errors import FitError
 from metaal.features import PROPOSAL, action_features, action_names, state_features, state_names
 from metaal.logs import HORIZON, Log, read_log
@@ -196,9 +196,7 @@ def fit(
     seconds = boosting.seconds(decisions)
     taken = sorted(set(decisions.action[rows].tolist()) - {str(STOP)})
     heads = {"advantage": members} | ({"fit": (seconds,)} if seconds is not None else {})
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a series nobody logged has no range, and stays NaN
-        low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
+    low, high = ranges(x)
     return Learned(
         heads=heads,
         low=low,

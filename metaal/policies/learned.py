@@ -221,13 +221,13 @@ class Learned:
         votes = self._votes(x, "advantage")[0]
         if self.centred:  # what a member is wrong about for all actions alike is no advantage
             votes = votes - votes[held.index(at)]
-        other = np.array([actions[k] != Action(actions[k].strategy) for k in held])
+        other = np.array([not actions[k].plain for k in held])
         if "how" in self.heads and other.any():
             votes[other] += self._votes(x[other], "how")[0]
         mean[list(held)], deviation[list(held)] = votes.mean(1) * self.scale, votes.std(1) * self.scale
         # The default has no advantage over itself, nor has another name for the very same batch.
         for k, row in zip(held, x, strict=True):
-            if k == at or (row[_OVERLAP] == 1.0 and Action(actions[k].strategy) == actions[k]):
+            if k == at or (row[_OVERLAP] == 1.0 and actions[k].plain):
                 mean[k] = deviation[k] = 0.0
         return mean, deviation
 
@@ -293,7 +293,7 @@ class Learned:
             if Action(name) in actions:
                 return Action(name)
         place, last = self._place, len(self.actions)
-        return min(actions, key=lambda a: (a.stop, a != Action(a.strategy), place.get(str(a), last), str(a)))
+        return min(actions, key=lambda a: (a.stop, not a.plain, place.get(str(a), last), str(a)))
 
     def _foreign(self, state: np.ndarray) -> float:
         """Share of the known state features that lie outside of the training range; 1 where nothing is known.

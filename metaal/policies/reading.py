@@ -36,12 +36,6 @@ def _exploring(*arms: str, **options: Any) -> Policy:
     return Exploring(arms or ARMS, **options)
 
 
-def _shipped(**options: Any) -> Policy:
-    from metaal.policies.shipped import default
-
-    return default(**options)
-
-
 def _tcm(*arguments: Any, **options: Any) -> Policy:
     """The policy that counts loops where one of its own parameters is named; else the strategy, which counts labels."""
     if {"coverage", "loops", "then"} & options.keys() or any(isinstance(argument, str) for argument in arguments):
@@ -68,7 +62,7 @@ def _over(module: str, name: str) -> Callable[..., Policy]:
 
 
 _FACTORIES: dict[str, Callable[..., Policy]] = {
-    "default": _shipped,
+    "default": _rival("shipped", "default"),
     "exploring": _exploring,
     "fixed": Fixed,
     "learned": load_shipped,

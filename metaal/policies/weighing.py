@@ -81,7 +81,7 @@ class Weighed:
         utility, cautious = worth * self.mean + saved, worth * self.lower + saved
         utility[self.default] = 0.0
         # Other batches, shares and trainings are there to save money: that they gain, too, was never proven.
-        plain = np.array([action == Action(action.strategy) for action in self.actions])
+        plain = np.array([action.plain for action in self.actions])
         allowed = (cautious > 0) & np.isfinite(utility) & (plain | (saved > 0))
         allowed[self.default] = True
         value = np.where(allowed, utility, -np.inf)
@@ -129,7 +129,7 @@ class Weighed:
         more, usual = float(loop[best] - loop[self.default]), float(loop[self.default])
         if np.isfinite(more) and prices.second > 0:
             words.append(f"{more:+.2g} s")
-        elif np.isfinite(more) and usual > 0 and (action != Action(action.strategy) or abs(more) > 0.05 * usual):
+        elif np.isfinite(more) and usual > 0 and (not action.plain or abs(more) > 0.05 * usual):
             words.append(f"{100 * more / usual:+.0f} % compute")
         return ", ".join(words)
 
