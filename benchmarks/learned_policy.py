@@ -11,8 +11,9 @@
 
 All steps read any number of stores. `tune` may run in as many processes as there are cores, with one ``--work``. A
 trial trains on two thirds of the train families with settings that Optuna proposes, and plays the tasks of tuning.toml
-on the others; its value is the mean over families of the area under the learning curve, less that of the default. Dev
-and test families take part in nothing here.
+on the others; its value is the mean over families of the area under the learning curve, less that of the default. The
+best trial's settings are taken if its families are surely ahead of the first trial's, else the first one's. Dev and
+test families take part in nothing here.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ from benchmarks.readme import by_family, corrected
 from benchmarks.record import RESULTS, read_result, versions_and_machine, write_manifest
 from metaal.actions import DEFAULT_ARM
 from metaal.boosting import Boosting, Params
-from metaal.branch_training import Task as Prepared
-from metaal.branch_training import choices, fit_branched, left_out, prepared
+from metaal.branch_gains import choices
+from metaal.branch_targets import Task as Prepared
+from metaal.branch_targets import prepared
+from metaal.branch_training import fit_branched, left_out
 from metaal.branched import Branched, joined, read_branched
 from metaal.measures import area
 from metaal.policies.learnedfile import load
@@ -58,6 +61,10 @@ SCORE = "area under the curve of the test accuracy"
 """What `measured` compares."""
 DAGGER_SEEDS = (0, 1, 2)
 """Of the ensembles whose gains are averaged."""
+LARGEST = 20.0
+"""Rows per batch up to which a trial deviates: what `train` measures, once for all."""
+SURE = 0.05
+"""Chance below which the best trial's lead on the first is believed."""
 LEFT_OUT = 1 / 3
 """Share of the families that a trial is played on."""
 START: dict[str, Any] = {
@@ -100,6 +107,7 @@ def fit(data: Branched, settings: dict[str, Any], *, measured: bool, progress: C
         params=params_of(settings),
         scores=scores_of(settings),
         gate=float(settings["gate"]),
+        largest=None if measured else LARGEST,
         previews=int(settings["previews"]),
         measured=measured,
         progress=progress,
@@ -250,9 +258,12 @@ def trial_tasks(data: str, families: set[str]) -> list[metaal.Task]:
     return [tasks[turn] for turn in range(deepest) for tasks in mixed.values() if turn < len(tasks)]
 
 
-def gains(policy: Any, tasks: Sequence[metaal.Task], work: Path) -> Iterator[tuple[str, float]]:
+def gains(policy: Learned, tasks: Sequence[metaal.Task], work: Path) -> Iterator[tuple[str, float]]:
     """Family, and points of AULC that a policy is ahead of the default strategy, task by task."""
     for task in tasks:
+        if task.batch > policy.largest:  # no other strategy is taken there, so nothing is gained
+            yield task.dataset.family, 0.0
+            continue
         means = []
         for name, player, store in (
             ("default", DEFAULT_ARM, shared_store(str(work / "default"))),
@@ -297,7 +308,9 @@ def tune(stores: Sequence[str], data: str, work: Path, trials: int) -> None:
             if trial.should_prune():
                 trial.set_user_attr("tasks", step + 1)
                 break
-        value = float(np.mean([np.mean(each) for each in found.values()]))
+        families = {name: float(np.mean(each)) for name, each in found.items()}
+        trial.set_user_attr("families", families)
+        value = float(np.mean(list(families.values())))
         print(f"{value:+.3f} pp after {sum(map(len, found.values()))} tasks: {settings}", flush=True)
         return value
 
@@ -322,15 +335,23 @@ def proposed(trial: optuna.Trial) -> dict[str, Any]:
 
 
 def write_study(study: optuna.Study, tasks: int, families: Sequence[str], folder: Path = RESULTS) -> None:
-    """The trials as learned_policy_tuning.json; `train` takes the settings of the best one that was played whole."""
+    """The trials as learned_policy_tuning.json, and which of those that were played whole `train` takes.
+
+    The best of many trials is the luckiest one, too: it must be ahead of the first trial, whose settings were chosen
+    before, by more than chance.
+    """
     done = [trial for trial in study.trials if trial.value is not None]
     whole = [trial for trial in done if "tasks" not in trial.user_attrs]
     best = max(whole, key=lambda trial: trial.value or -np.inf)
+    p = ahead(best.user_attrs["families"], whole[0].user_attrs["families"])
+    taken = best if p < SURE else whole[0]
     facts = {
         "command": "python -m benchmarks.learned_policy tune corpus --data DIR --work DIR",
         "tasks": tasks,
         "families": list(families),
         "best": {"number": best.number, "gain, pp": round(best.value or 0.0, 4), "settings": best.params},
+        "best against the first": f"p {p:.2g} (Wilcoxon, one-sided, over families)",
+        "taken": {"number": taken.number, "gain, pp": round(taken.value or 0.0, 4), "settings": taken.params},
         "trials": [
             {
                 "number": trial.number,
@@ -345,12 +366,20 @@ def write_study(study: optuna.Study, tasks: int, families: Sequence[str], folder
     write_facts(facts, "tuning", folder)
 
 
+def ahead(one: dict[str, float], two: dict[str, float]) -> float:
+    """Chance that families are as far ahead as this where the settings do alike; 1 if none is ahead."""
+    from scipy.stats import wilcoxon
+
+    lead = np.array([one[name] - two[name] for name in sorted(two)])
+    return float(wilcoxon(lead, alternative="greater").pvalue) if lead.any() else 1.0
+
+
 def tuned(folder: Path = RESULTS) -> dict[str, Any]:
-    """The settings that were found best; `START` where nothing was tuned."""
+    """The settings that tuning took; `START` where nothing was tuned."""
     file = folder / "learned_policy_tuning.json"
     if not file.exists():
         return dict(START)
-    return dict(json.loads(file.read_text(encoding="utf-8"))["best"]["settings"])
+    return dict(json.loads(file.read_text(encoding="utf-8"))["taken"]["settings"])
 
 
 def main(arguments: list[str]) -> None:

@@ -67,12 +67,13 @@ def test_only_a_trial_that_was_played_whole_can_be_the_best(tmp_path: Path) -> N
     study = optuna.create_study(direction="maximize")
     space = {name: optuna.distributions.CategoricalDistribution([value]) for name, value in made.START.items()}
     for value, tasks in ((0.4, None), (0.9, 12), (0.7, None), (0.2, None)):
+        families = {f"family {k}": value + 0.001 * k for k in range(9)}
         study.add_trial(
             optuna.trial.create_trial(
                 params=made.START,
                 distributions=space,
                 value=value,
-                user_attrs={} if tasks is None else {"tasks": tasks},
+                user_attrs={"families": families} | ({} if tasks is None else {"tasks": tasks}),
             )
         )
     assert made.tuned(tmp_path) == made.START
@@ -80,7 +81,35 @@ def test_only_a_trial_that_was_played_whole_can_be_the_best(tmp_path: Path) -> N
     facts = json.loads((tmp_path / "learned_policy_tuning.json").read_text(encoding="utf-8"))
     assert facts["best"]["number"] == 2
     assert [trial["tasks"] for trial in facts["trials"]] == [50, 12, 50, 50]
+    assert facts["taken"]["number"] == 2, "nine families of nine are ahead of the first trial"
     assert made.tuned(tmp_path) == made.START
+
+
+def test_the_best_trial_must_be_surely_ahead_of_the_first(tmp_path: Path) -> None:
+    study, rng = optuna.create_study(direction="maximize"), np.random.default_rng(0)
+    for number in range(4):
+        families = {f"family {k}": float(rng.normal(0.0, 1.0)) for k in range(30)}
+        rounds = {"rounds": optuna.distributions.IntDistribution(0, 9)}
+        value = float(np.mean(list(families.values())))
+        trial = optuna.trial.create_trial(
+            params={"rounds": number}, distributions=rounds, value=value, user_attrs={"families": families}
+        )
+        study.add_trial(trial)
+    made.write_study(study, 50, ["a"], tmp_path)
+    facts = json.loads((tmp_path / "learned_policy_tuning.json").read_text(encoding="utf-8"))
+    assert facts["best"]["number"] != 0
+    assert facts["taken"]["number"] == 0
+    assert made.tuned(tmp_path) == {"rounds": 0}
+    assert made.ahead({"a": 1.0}, {"a": 1.0}) == 1.0
+
+
+def test_a_task_of_larger_batches_than_the_policy_knows_is_not_played(tmp_path: Path) -> None:
+    from metaal.rehearsal import Task
+
+    task = Task("iris", batch=40)
+    policy = made.fit(_branches(), made.START, measured=False, progress=lambda text: None)
+    assert list(made.gains(policy, [task], tmp_path)) == [("iris", 0.0)]
+    assert not list(tmp_path.iterdir())
 
 
 def test_training_leaves_out_the_families_of_built_in_data(tmp_path: Path) -> None:

@@ -60,6 +60,9 @@ class Learned:
         Score (0 to 1) that one unit of the members' output stands for.
     gate : float
         Standard deviations, ≥ 0; infinite means never to deviate.
+    largest : float
+        Rows per batch, > 0, above which it keeps the default's strategy: what it may still change there is the batch,
+        the scored share and the training. Infinite where training found no such limit.
     actions : tuple of str
         Texts of the actions that were learnt, the default first; the policy deviates to no other one. Margin is offered
         besides, for where the default cannot run.
@@ -93,6 +96,7 @@ class Learned:
     prices: Prices
     previews: int = 0
     informs: float = 0.0
+    largest: float = float("inf")
     horizon: Horizon = SHORT
     explore: float = 0.0
     centred: bool = False
@@ -157,7 +161,8 @@ class Learned:
         if ends is not None or silent:
             return ends or self._explored(default, actions)
         names = [str(action) for action in actions]
-        arms = self._shortlist(state, actions, at, history, usual)
+        wide = history.last("loop.batch") > self.largest
+        arms = {self.default} if wide else self._shortlist(state, actions, at, history, usual)
         held = [k for k, a in enumerate(actions) if k == at or (names[k] in self._place and a.strategy in arms)]
         x = np.stack([self._features(state, actions, actions[k]) for k in held])
         mean, deviation = self._advantages(actions, held, at, x)
@@ -167,6 +172,8 @@ class Learned:
         best, utility = weighed.best(self.prices)
         spread = None if best == at else self._spread(x[[held.index(best)]])
         why = weighed.explained(best, self.prices, spread)
+        if wide:
+            why = f"{why}; no other strategy, since batches above {self.largest:.3g} rows gained nothing by one"
         p = certain(actions, best, why).probabilities
         return self._explored(Decision(p, why, mean, weighed.lower, utility, costs.loop), actions)
 

@@ -26,12 +26,13 @@ def card(policy: Learned) -> str:
         if np.isinf(policy.gate)
         else f"{policy.gate:g} standard deviations of the members"
     )
+    largest = "" if np.isinf(policy.largest) else f", at most {policy.largest:.3g} rows a batch"
     looks = f"the {policy.previews} most promising arms" if policy.previews else "all arms"
     lines += [
         f"  default action: {policy.default}",
         f"  actions: {'; '.join(policy.actions)}",
         f"  previews: {looks} beside the default",
-        f"  gate: {gate}",
+        f"  gate: {gate}{largest}",
         "  prices: " + ", ".join(f"{name} {price:g}" for name, price in asdict(policy.prices).items()),
         f"  falls back to the default where over {FOREIGN_SHARE:.0%} of the state is outside of the training range, "
         "and to margin where the default cannot run",

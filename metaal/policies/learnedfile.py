@@ -37,6 +37,7 @@ def save(policy: Learned, path: str | Path) -> None:
         "heads": {name: len(members) for name, members in heads.items()},
         "scale": policy.scale,
         "gate": None if np.isinf(policy.gate) else policy.gate,
+        "largest": None if np.isinf(policy.largest) else policy.largest,
         "actions": list(policy.actions),
         "default": policy.default,
         "previews": policy.previews,
@@ -135,6 +136,10 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
     gate, scale = float("inf") if head["gate"] is None else float(head["gate"]), float(head["scale"])
     if not gate >= 0 or not np.isfinite(scale) or scale <= 0:
         raise PolicyFileError(f"gate {gate} or scale {scale} is not a number that makes sense")
+    largest = head.get("largest")  # files of before there was a limit have none
+    largest = float("inf") if largest is None else float(largest)
+    if not largest > 0:
+        raise PolicyFileError(f"largest {largest} is not a number of rows > 0")
     previews = head["previews"]
     if isinstance(previews, bool) or not isinstance(previews, int) or previews < 0:
         raise PolicyFileError(f"previews {previews!r} is not a whole number ≥ 0")
@@ -157,6 +162,7 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
         high=arrays["high"],
         scale=scale,
         gate=gate,
+        largest=largest,
         actions=tuple(map(str, actions)),
         default=check_arm(head["default"]),
         prices=Prices(**head["prices"]),

@@ -12,7 +12,9 @@ import metaal
 from metaal import FitError, History, Learned, Prices
 from metaal.actions import Action, ActionSet
 from metaal.boosting import Boosting, Params
-from metaal.branch_training import Task, calibrated, chosen_gate, fit_branched, prepared
+from metaal.branch_gains import calibrated, chosen_gate, chosen_limit, limits_of
+from metaal.branch_targets import Task, prepared
+from metaal.branch_training import fit_branched, left_out
 from metaal.branched import joined, read_branched
 from metaal.features import PROPOSAL, action_names, state_names
 from metaal.policies.learned import first_features
@@ -160,7 +162,8 @@ def tasks(lead: np.ndarray, families: int) -> Task:
     both = np.stack([np.zeros(n), lead], axis=1).ravel()
     group = np.array([f"g{k % families}" for k in state])
     x = np.zeros((2 * n, 1))
-    return Task(x, x, both, both, both, state, group, default, np.ones(2 * n, dtype=bool), np.arange(2 * n))
+    plain, batch = np.ones(2 * n, dtype=bool), np.full(2 * n, 10.0)
+    return Task(x, x, both, both, both, state, group, default, plain, np.arange(2 * n), batch)
 
 
 def test_the_gate_is_chosen_by_what_its_choices_bring() -> None:
@@ -193,6 +196,47 @@ def test_noise_seldom_opens_the_gate_although_the_best_of_several_is_looked_for(
     assert opened <= 6
 
 
+def in_batches(gain: dict[float, float], spread: float, seed: int = 0) -> Task:
+    """Ten families whose states ask for batches of these sizes in turn, with what the rival gains in each."""
+    size = np.resize(list(gain), 600)
+    lead = np.random.default_rng(seed).normal([gain[k] for k in size.tolist()], spread)
+    task = tasks(lead, 10)
+    return replace(task, batch=np.repeat(size, 2))
+
+
+def test_large_batches_must_have_shown_that_they_gain() -> None:
+    def found(gain: dict[float, float], spread: float = 0.01) -> float:
+        task = in_batches(gain, spread)
+        mean = np.where(task.default, 0.0, 1.0)
+        limits = limits_of(task.batch)
+        assert [round(limit) for limit in limits[:-1]] == [6, 22], "between 3, 11 and 44"
+        return chosen_limit(mean, mean * 0, task, limits, 1.0)[0]
+
+    assert found({3: 0.02, 11: 0.02, 44: 0.02}) == float("inf")
+    assert round(found({3: 0.02, 11: 0.02, 44: 0.0})) == 22
+    assert round(found({3: 0.02, 11: 0.02, 44: -0.02})) == 22
+    assert round(found({3: 0.02, 11: -0.02, 44: -0.02})) == 6
+    assert found({3: -0.02, 11: -0.02, 44: 0.04}) == float("inf"), "what gains most on the whole"
+
+
+def test_a_limit_is_fitted_told_kept_and_obeyed(tmp_path: Path) -> None:
+    data = read_branched(planted(truth))
+    column = action_names().index("state.loop.batch")
+    large = np.isin(data.state, np.unique(data.state)[1::2])
+    data.x[:, column] = np.log(np.where(large, 40.0, 10.0))
+    # In large batches the rival's density means the contrary, and its own kind of proposal is not told apart.
+    rng = np.random.default_rng(0)
+    data.lead["accuracy"][large & (data.action == RIVAL)] = rng.normal(
+        -0.02, 0.01, (large & (data.action == RIVAL)).sum()
+    )
+    policy = fit_branched(data, default=DEFAULT, prices=Prices(), seed=0, params=replace(QUICK, rounds=3))
+    assert policy.largest == pytest.approx(20)
+    assert "20 rows a batch" in policy.card()
+    policy.save(tmp_path / "p.metaal")
+    assert metaal.load(tmp_path / "p.metaal").largest == policy.largest
+    assert fit_branched(data, default=DEFAULT, prices=Prices(), seed=0, params=QUICK, largest=5.0).largest == 5.0
+
+
 def test_the_scale_is_the_slope_of_leads_on_predictions() -> None:
     task = tasks(np.linspace(-0.03, 0.03, 50), 5)
     scale, text = calibrated(task.lead / 0.007, task)
@@ -202,8 +246,6 @@ def test_the_scale_is_the_slope_of_leads_on_predictions() -> None:
 
 
 def test_left_out_families_are_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from metaal.branch_training import left_out
-
     data = prepared(read_branched(planted(truth, 4)), DEFAULT, {"accuracy": 1.0})
     boosting, trained = Boosting(QUICK, 0), list[set[str]]()
     members = boosting.members

@@ -139,6 +139,34 @@ def test_an_overlap_with_another_default_is_not_read_as_one_with_ones_own() -> N
 SECONDS = {"fit": constant(np.log(8.0)), "score": constant(np.log(4.0)), "select": constant(np.log(2.0))}
 
 
+def test_above_its_largest_batch_only_how_the_default_is_carried_out_is_chosen() -> None:
+    heads = {"advantage": by("diff.margin", 0.1, 0.0, 2.0), **SECONDS}
+    policy = made(heads, actions=("cluster_margin", "badge", HOW[1]))
+    for largest, expected in ((10.0, "badge"), (9.9, "cluster_margin")):
+        actions = shown(policy, badge=0.9)
+        name, decision = taken(replace(policy, largest=largest), actions)
+        assert name == expected
+        assert ("badge" in actions.previewed) == (expected == "badge"), "what is not taken is not looked at"
+        assert ("batches above 9.9 rows gained nothing" in decision.reason) == (expected != "badge")
+    frugal = replace(policy, largest=9.9, prices=Prices(second=10))
+    assert taken(frugal, shown(frugal, badge=0.9))[0] == HOW[1]
+
+
+@pytest.mark.parametrize("largest", [0, -1.0, float("nan"), "many", [3]])
+def test_a_file_whose_largest_batch_makes_no_sense_is_refused(largest: Any, tmp_path: Path) -> None:
+    from metaal.policies.policyfile import read_policy_file, write_policy_file
+
+    made({"advantage": constant(0.0)}, largest=12.0).save(tmp_path / "p.metaal")
+    assert load(tmp_path / "p.metaal").largest == 12.0
+    head, arrays, _ = read_policy_file(tmp_path / "p.metaal")
+    write_policy_file(tmp_path / "q.metaal", {**head, "largest": largest}, arrays)
+    with pytest.raises(PolicyFileError):
+        load(tmp_path / "q.metaal")
+    del head["largest"]
+    write_policy_file(tmp_path / "q.metaal", head, arrays)
+    assert load(tmp_path / "q.metaal").largest == float("inf"), "files of before there was a limit"
+
+
 def seconds(policy: Learned, history: History) -> dict[str, float]:
     actions = shown(policy)
     decision = taken(policy, actions, history)[1]
