@@ -33,8 +33,10 @@ ARMS = ("margin", "entropy", "k_center", "typiclust", "badge", "random")
 PLAN = Branches(ARMS, states=2, default="margin")
 
 
-Work = Callable[[Task, Any], tuple[int, list[int]]]
-"""Plays a task, logging to a store; returns the loops, and the rows asked for."""
+Done = Callable[[], tuple[int, list[int]]]
+"""Tells the loops that were played and the rows that were asked for; not timed, since it may read the log."""
+Work = Callable[[Task, Any], Done]
+"""Plays a task, logging to a store."""
 
 
 def tasks(learner: str, seed: int) -> list[Task]:
@@ -42,29 +44,32 @@ def tasks(learner: str, seed: int) -> list[Task]:
     return [Task(name, learner, batch=batch, budget=budget, seeds=seed) for name, batch, budget in DATA]
 
 
-def plain_metaal(task: Task, store: Any) -> tuple[int, list[int]]:
-    """Play with margin; loops, and the rows that were asked for."""
+def asked_for(store: Any, run: str) -> tuple[int, list[int]]:
+    """Loops and rows of a run, as its log tells them."""
+    told = [record.arrays["ids"].tolist() for record in store.records(run) if record.event == "tell"]
+    return len(told), [row for rows in told for row in rows]
+
+
+def plain_metaal(task: Task, store: Any) -> Done:
+    """Play with margin."""
     run = played("margin", task, store, full=False)
-    asked = [record.arrays["ids"].tolist() for record in store.records(run) if record.event == "tell"]
-    return len(asked), [row for rows in asked for row in rows]
+    return lambda: asked_for(store, run)
 
 
-def branched_metaal(task: Task, store: Any) -> tuple[int, list[int]]:
+def branched_metaal(task: Task, store: Any) -> Done:
     """Play with the exploring policy and branch; loops of the run and of the branches."""
     run = played(Exploring(ARMS, default="margin"), task, store, full=False)
     made = branch(task, store, run, PLAN)
-    asks = sum(record.event == "ask" for record in store.records(run))
-    return asks + made * PLAN.horizon, []
+    return lambda: (asked_for(store, run)[0] + made * PLAN.horizon, [])
 
 
-def shipped_metaal(task: Task, store: Any) -> tuple[int, list[int]]:
+def shipped_metaal(task: Task, store: Any) -> Done:
     """The same with the actions, states and horizon of the train suite, whose default is cluster_margin."""
     suite = read_suite("train")
     policy, plan = suite.policy("classification"), suite.plan("classification")
     run = played(policy, task, store, full=False)
     made = branch(task, store, run, plan)
-    asks = sum(record.event == "ask" for record in store.records(run))
-    return asks + made * plan.horizon, []
+    return lambda: (asked_for(store, run)[0] + made * plan.horizon, [])
 
 
 class Peer:
@@ -112,9 +117,9 @@ class Peer:
         log_loss(y, proba, labels=np.arange(self.parts.classes))
 
 
-def plain_peer(task: Task, store: Any) -> tuple[int, list[int]]:
+def plain_peer(task: Task, store: Any) -> Done:
     """The same run by scikit-activeml."""
-    peer, asked = Peer(task), []
+    peer, asked = Peer(task), list[int]()
     loops = task.budget // task.batch
     for _ in range(loops):
         peer.learn(peer.y)
@@ -124,10 +129,10 @@ def plain_peer(task: Task, store: Any) -> tuple[int, list[int]]:
         asked += rows.tolist()
     peer.learn(peer.y)
     peer.score(peer.parts.test_x, peer.test_y)
-    return loops, asked
+    return lambda: (loops, asked)
 
 
-def branched_peer(task: Task, store: Any) -> tuple[int, list[int]]:
+def branched_peer(task: Task, store: Any) -> Done:
     """A run of random arms, and at as many states every arm in a copy of the labels, continued with margin."""
     peer, rng, count = Peer(task), np.random.default_rng(0), 0
     loops = task.budget // task.batch
@@ -147,7 +152,7 @@ def branched_peer(task: Task, store: Any) -> tuple[int, list[int]]:
         rows = peer.ask("margin" if rng.random() < 0.5 else ARMS[rng.integers(len(ARMS))], peer.y)
         peer.y[rows] = peer.parts.pool_y[rows]
         count += 1
-    return count, []
+    return lambda: (count, [])
 
 
 @contextmanager
@@ -214,9 +219,10 @@ def once(work: Work, chosen: list[Task]) -> tuple[float, dict[str, float], int, 
         for task in chosen:
             layout_of(task)  # reading and encoding the data is nobody's loop
             started = time.process_time()
-            count, picked = work(task, store)
+            done = work(task, store)
             seconds += time.process_time() - started
-            loops, rows = loops + count, [*rows, sorted(picked)]
+            count, asked = done()
+            loops, rows = loops + count, [*rows, sorted(asked)]
         return seconds, dict(spent), loops, rows
 
 

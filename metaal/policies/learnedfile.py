@@ -19,6 +19,7 @@ from metaal.policies.weighing import Horizon
 from metaal.prices import Prices
 from metaal.trees import Trees
 
+VERSION = 3
 MOST_TREES, MOST_ACTIONS, MOST_MEMBERS, MOST_WALKS = 100_000, 1_000, 1_000, 5_000_000
 """What a policy file may hold in all: a foreign one must not keep a decision busy for minutes."""
 
@@ -33,7 +34,7 @@ def save(policy: Learned, path: str | Path) -> None:
             arrays |= {f"{name}.{number}.{part}": array for part, array in trees.arrays().items()}
     head = {
         "kind": "learned",
-        "version": 2,
+        "version": VERSION,
         "heads": {name: len(members) for name, members in heads.items()},
         "scale": policy.scale,
         "gate": None if np.isinf(policy.gate) else policy.gate,
@@ -105,7 +106,7 @@ def load_shipped(*, explore: float = 0.0, **prices: float) -> Learned:
 
 
 def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, checksum: str) -> Learned:
-    if head["kind"] != "learned" or head.get("version") != 2 or head["features"] != list(action_names()):
+    if head["kind"] != "learned" or head.get("version") != VERSION or head["features"] != list(action_names()):
         raise PolicyFileError("made for other features than this version of metaal computes; fit it again")
     width = len(action_names())
     heads = {}
@@ -136,8 +137,7 @@ def _build(head: dict[str, Any], arrays: dict[str, np.ndarray], spelling: str, c
     gate, scale = float("inf") if head["gate"] is None else float(head["gate"]), float(head["scale"])
     if not gate >= 0 or not np.isfinite(scale) or scale <= 0:
         raise PolicyFileError(f"gate {gate} or scale {scale} is not a number that makes sense")
-    largest = head.get("largest")  # files of before there was a limit have none
-    largest = float("inf") if largest is None else float(largest)
+    largest = float("inf") if head["largest"] is None else float(head["largest"])
     if not largest > 0:
         raise PolicyFileError(f"largest {largest} is not a number of rows > 0")
     previews = head["previews"]

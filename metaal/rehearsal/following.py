@@ -104,9 +104,7 @@ def follow(
         y_seen = np.concatenate([y_seen, layout.oracle.tell(rows, told)])
         seen, told = np.concatenate([seen, rows]), told + len(rows)
         unlabelled[rows] = False
-        started = time.perf_counter()
-        fitted = refit(task, layout, seen, y_seen, "full" if steps else how, fitted)
-        fit = time.perf_counter() - started
+        fitted, fit = refit(task, layout, seen, y_seen, "full" if steps else how, fitted)
         step = Step(len(seen), guide_scores(layout, fitted), fit, float("nan"))
         pool = np.flatnonzero(unlabelled)
         if len(steps) + 1 == horizon or not len(pool):

@@ -145,6 +145,8 @@ class Layout:
     start : Start
     initial : i8[·]
         Pool rows whose labels are known at first, drawn from ``start`` after every change.
+    models : dict
+        What was trained on it and may be asked for again; see `refitting.refit`.
     """
 
     pool_x: np.ndarray
@@ -159,6 +161,7 @@ class Layout:
     schedule: Schedule = Schedule(10)
     start: Start = Start()
     initial: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    models: dict[tuple[Any, ...], tuple[Any, float]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.oracle is None:

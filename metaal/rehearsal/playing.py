@@ -209,15 +209,14 @@ def _loop(run: Run, task: Task, layout: Layout, budget: int, *, full: bool) -> N
     fitted = None if steps[-1][1] == "full" else refitted(task, layout, seen, y_seen, steps[:-1])
     how = steps[-1][1]
     while True:
-        started = time.perf_counter()
         # The last model of a run is what its user goes away with: it is trained on all labels.
         how = "full" if len(run.labels) >= budget or run.stopped else how
-        fitted = refit(task, layout, seen, y_seen, how, fitted)
-        fit_ended = time.perf_counter()
+        fitted, fit = refit(task, layout, seen, y_seen, how, fitted, keep=True)
+        started = time.perf_counter()
         pool = np.flatnonzero(unlabelled)
         scored = pool[run.sample(pool)] if len(pool) and run.pending is None else pool
         outputs = shown(task, layout, fitted, seen, y_seen, scored, extra) if len(pool) else {}
-        seconds = {"fit": fit_ended - started, "score": time.perf_counter() - fit_ended}
+        seconds = {"fit": fit, "score": time.perf_counter() - started}
         score = _guided(layout, fitted)
         pending = run.pending
         if pending is None:
@@ -237,9 +236,8 @@ def _loop(run: Run, task: Task, layout: Layout, budget: int, *, full: bool) -> N
     if full:
         run.report({f"full_{key}": value for key, value in _full_scores(task, task.dataset).items()})
     if how != "full":  # the policy stopped before the model was trained on the last labels
-        started = time.perf_counter()
-        fitted = refit(task, layout, seen, y_seen)
-        seconds = {"fit": time.perf_counter() - started, "score": 0.0}
+        fitted, fit = refit(task, layout, seen, y_seen)
+        seconds = {"fit": fit, "score": 0.0}
         score = _guided(layout, fitted)
     run.end(seconds=seconds, score=score)
     if run.stopped:  # the end has a loop of its own, and the model that the run leaves behind belongs to it

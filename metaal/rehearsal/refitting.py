@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,23 +18,52 @@ if TYPE_CHECKING:
     from metaal.rehearsal.task import Task
 
 
+KEPT, FEW = 24, 500
+"""Models of a run that are kept while its task is at hand, and labels above which one is too large for that."""
+
+
 def refit(
-    task: Task, layout: Layout, seen: np.ndarray, y_seen: np.ndarray, how: Refit = "full", last: Fitted | None = None
-) -> Fitted:
-    """The model after some labels.
+    task: Task,
+    layout: Layout,
+    seen: np.ndarray,
+    y_seen: np.ndarray,
+    how: Refit = "full",
+    last: Fitted | None = None,
+    *,
+    keep: bool = False,
+) -> tuple[Fitted, float]:
+    """The model after some labels, and the seconds that its training takes.
+
+    A training from scratch on the same rows and labels gives the same model, bit by bit: one that a run has kept is
+    not trained again for a branch or for the next policy, and its seconds are those of the first time.
 
     Parameters
     ----------
     seen : i8[L], y_seen : [L]
-        Labelled rows and their labels.
+        Labelled rows and their labels, in the order in which they were told.
     how : str
         What the action before them said; ``"full"`` where there is no last model.
     last : Fitted, optional
         The model of the loop before.
+    keep : bool
+        Whether others are likely to ask for this model again.
     """
     if last is not None and how == "skip":
-        return last
-    return task.fit(layout.pool_x[seen], y_seen, layout, last if how == "warm" else None)
+        return last, 0.0
+    warm = last is not None and how == "warm"
+    # Somebody's own estimator may be large, or not repeat.
+    named = isinstance(task.learner, str) and not warm and len(seen) <= FEW
+    key = (task.learner, task.name, task.seeds.learner, seen.tobytes(), y_seen.tobytes()) if named else ()
+    if key in layout.models:
+        return layout.models[key]
+    started = time.perf_counter()
+    fitted = task.fit(layout.pool_x[seen], y_seen, layout, last if warm else None)
+    found = fitted, time.perf_counter() - started
+    if named and keep:
+        layout.models[key] = found
+        if len(layout.models) > KEPT:
+            del layout.models[next(iter(layout.models))]
+    return found
 
 
 def refitted(
@@ -50,7 +80,7 @@ def refitted(
     full = max((k for k, (_, how) in enumerate(steps) if how == "full"), default=0)
     last: Fitted | None = None
     for count, how in steps[full:]:
-        last = refit(task, layout, seen[:count], y_seen[:count], how, last)
+        last, _ = refit(task, layout, seen[:count], y_seen[:count], how, last)
     assert last is not None  # steps has at least the first model
     return last
 

@@ -443,10 +443,10 @@ def test_many_rows_are_walked_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(trees.leaves(x), expected)
 
 
-def test_hostile_heads_of_version_two_are_refused_or_decide(data: bytes, path: Path) -> None:
+def test_hostile_heads_are_refused_or_decide(data: bytes, path: Path) -> None:
     head, blocks = parts(data)
     for change, word in [
-        ({"version": 1}, "other features"),
+        ({"version": 2}, "other features"),
         ({"heads": {"other": 1}}, "head 'other'"),
         ({"heads": {"advantage": -1}}, "members"),
         ({"heads": {"advantage": 3}}, "does not fit"),
