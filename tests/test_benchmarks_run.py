@@ -227,8 +227,12 @@ def test_every_case_can_be_timed(case: cases.Case, tmp_path: Path) -> None:
     if case.group == "frame":
         assert answer.shape[0] == case.rows
         assert np.isfinite(answer[sorted(set(answer.columns) & set(frame_names()))].to_numpy()).all()
-    elif case.group in ("ask", "strategy"):
-        assert len(getattr(answer, "ids", answer)) == 30
+    elif case.group in ("ask", "loop", "strategy"):
+        few = case.group == "loop" or f"{cases.FEW} rows" in case.name
+        assert len(getattr(answer, "ids", answer)) == (cases.FEW if few else 30)
+    elif case.group == "decide":
+        assert answer.probabilities.sum() == pytest.approx(1)
+        assert np.isfinite(answer.advantage).sum() > 2
     elif case.group == "append":
         with open_store(tmp_path / "round" / "store") as store:
             assert len(store.records("run")) == 2

@@ -1,4 +1,4 @@
-"""What a caller waits for, call by call: ask, tell, append, frame, strategies. Timed by ``test_latency.py``.
+"""What a caller waits for: ask, decide, loop, tell, append, frame, strategies. Timed by ``test_latency.py``.
 
 A case is prepared afresh for every round, outside of what is timed, so that rounds are alike: a run that was asked
 before is another one.
@@ -6,6 +6,7 @@ before is another one.
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,14 +19,19 @@ import numpy as np
 
 from benchmarks.micro.inputs import Inputs
 from benchmarks.store.records import Shape, Source
-from metaal import Run
+from metaal import ActionSet, History, Learned, Run
+from metaal.actions import Decision, Policy
+from metaal.policies.learnedfile import load_shipped
+from metaal.rehearsal import make_learner
 from metadata_store import Store, open_store
 from strategy_zoo import View, propose
 
 ROWS = (1_000, 10_000, 100_000)
 POLICIES = ("random", "margin", "default", "learned")
 STRATEGIES = ("random", "margin", "cluster_margin", "balanced_margin", "k_center", "typiclust", "badge", "power_margin")
-N, CLASSES, COLUMNS, LABELLED = 100, 10, 32, 100
+LEARNERS = ("logistic", "extra_trees")
+N, FEW, CLASSES, COLUMNS, LABELLED = 100, 20, 10, 32, 100
+"""``FEW`` is a batch in which the learned policy looks at other strategies than its default."""
 RUNS, LOOPS, SCALARS = 50, 20, 50
 """Of the store that frames are read from: 50,000 numbers."""
 Call = Callable[[], Any]
@@ -38,7 +44,7 @@ class Case:
     Parameters
     ----------
     group : str
-        ``"ask"``, ``"tell"``, ``"append"``, ``"frame"`` or ``"strategy"``.
+        ``"ask"``, ``"decide"``, ``"loop"``, ``"tell"``, ``"append"``, ``"frame"`` or ``"strategy"``.
     name : str
     rows : int
         Pool rows, or rows of the frame; 1 for an append.
@@ -71,10 +77,10 @@ def fields(rows: int) -> dict[str, Any]:
     return {"ids": np.arange(rows), "classes": np.arange(CLASSES), **{name: made[name] for name in names}}
 
 
-def _asked(policy: str, rows: int, store: Store) -> Run:
+def _asked(policy: str | Policy, rows: int, store: Store, n: int = N) -> Run:
     """A run in its second loop: the first one has no earlier probabilities to compare with."""
     run = Run("run", policy=policy, seed=0, store=store)
-    query = run.ask(inputs(rows).n, **fields(rows))
+    query = run.ask(min(n, inputs(rows).n), **fields(rows))
     run.tell(np.zeros(len(query.ids), dtype=np.int64), ids=query.ids)
     return run
 
@@ -87,11 +93,46 @@ def _left(run: Run, rows: int) -> dict[str, Any]:
     return {**given, **kept}
 
 
-def ask(folder: Path, policy: str, rows: int) -> Call:
+def ask(folder: Path, policy: str, rows: int, n: int = N) -> Call:
     """A second ask, with everything that is observed and decided; the store is in memory."""
-    run = _asked(policy, rows, open_store("memory:"))
+    run = _asked(policy, rows, open_store("memory:"), n)
     given = _left(run, rows)
-    return lambda: run.ask(inputs(rows).n, **given)
+    return lambda: run.ask(min(n, inputs(rows).n), **given)
+
+
+class Watched(Learned):
+    """The learned policy, which keeps what it was asked last."""
+
+    def decide(self, history: History, actions: ActionSet) -> Decision:
+        """Decide, and remember."""
+        object.__setattr__(self, "last", (history, actions))
+        return super().decide(history, actions)
+
+
+def decide(folder: Path, rows: int) -> Call:
+    """What the learned policy itself takes to decide, once the proposals that it wants to see are there."""
+    shipped = load_shipped()
+    policy = Watched(**{field.name: getattr(shipped, field.name) for field in dataclasses.fields(shipped)})
+    run = _asked(policy, rows, open_store("memory:"), FEW)
+    run.ask(min(FEW, inputs(rows).n), **_left(run, rows))
+    history, actions = policy.last  # type: ignore[attr-defined]  # its proposals are kept in the set of actions
+    assert len(actions.previewed) > 2
+    return lambda: Learned.decide(policy, history, actions)  # as in every loop but a process's first one
+
+
+def loop(folder: Path, learner: str, rows: int) -> Call:
+    """A loop with margin: train on the labels, score the pool, ask."""
+    run = _asked("margin", rows, open_store("memory:"), FEW)
+    given = _left(run, rows)
+    model = make_learner(learner, 0)
+
+    def played() -> Any:
+        model.fit(given["seen_embedding"], given["seen_y"])
+        # The rows asked are what the given probabilities say: all classes are there, whatever the labels hold.
+        model.predict_proba(given["embedding"])
+        return run.ask(min(FEW, inputs(rows).n), **given)
+
+    return played
 
 
 def tell(folder: Path, rows: int) -> Call:
@@ -142,6 +183,13 @@ def cases(rows: tuple[int, ...] = ROWS) -> list[Case]:
     """All of them."""
     return [
         *(Case("ask", name, size, partial(ask, policy=name, rows=size)) for name in POLICIES for size in rows),
+        *(Case("ask", f"learned, {FEW} rows", size, partial(ask, policy="learned", rows=size, n=FEW)) for size in rows),
+        *(Case("decide", "learned", size, partial(decide, rows=size)) for size in rows),
+        *(
+            Case("loop", f"margin, {name}", size, partial(loop, learner=name, rows=size))
+            for name in LEARNERS
+            for size in rows
+        ),
         *(Case("tell", "margin", size, partial(tell, rows=size)) for size in rows[:2]),
         *(Case("append", mode, 1, partial(append, durability=mode)) for mode in ("commit", "group", "none")),
         *(

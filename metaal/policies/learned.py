@@ -161,12 +161,15 @@ class Learned:
         if ends is not None or silent:
             return ends or self._explored(default, actions)
         names = [str(action) for action in actions]
+        known = [k for k, name in enumerate(names) if k == at or name in self._place]
+        phases = self._phases(actions, known, usual)
+        costs = Costs.of(actions, phases, history, at)
         wide = history.last("loop.batch") > self.largest
-        arms = {self.default} if wide else self._shortlist(state, actions, at, history, usual)
-        held = [k for k, a in enumerate(actions) if k == at or (names[k] in self._place and a.strategy in arms)]
+        select = phases.get("select", np.full(len(actions), np.nan))
+        arms = {self.default} if wide else self._shortlist(state, actions, at, costs, select)
+        held = [k for k in known if k == at or actions[k].strategy in arms]
         x = np.stack([self._features(state, actions, actions[k]) for k in held])
         mean, deviation = self._advantages(actions, held, at, x)
-        costs = Costs.of(actions, self._phases(actions, held, usual), history, at)
         order = [self._place.get(name, len(self.actions)) for name in names]
         weighed = Weighed(actions, at, mean, deviation, self.gate, costs, self.horizon, order)
         best, utility = weighed.best(self.prices)
@@ -184,9 +187,7 @@ class Learned:
             own = np.append(own[:-1], np.nan)
         return action_features(state, own, default, action)
 
-    def _shortlist(
-        self, state: np.ndarray, actions: ActionSet, at: int, history: History, usual: np.ndarray
-    ) -> set[str]:
+    def _shortlist(self, state: np.ndarray, actions: ActionSet, at: int, costs: Costs, select: np.ndarray) -> set[str]:
         """The arms whose proposals are computed: the default's, and those that promise most for the price of a look.
 
         What looking is worth is the expected gain of being free to take the action afterwards, its utility being normal
@@ -206,13 +207,10 @@ class Learned:
         if self.centred:
             guess = guess - (guess[known.index(at)] if at in known else 0.0)
         guess = self.scale * np.where(np.isfinite(guess), guess, -np.inf)
-        phases = self._phases(actions, known, usual)
-        costs = Costs.of(actions, phases, history, at)
         worth = worth_of([actions[k] for k in known], self.prices, self.horizon, self.default)
         utility = worth * guess + costs.saved(self.prices)[known]
         value = expected_gain(utility, worth * self.informs)
-        select = phases.get("select", np.full(len(actions), np.nan))[known]
-        net = value - self.prices.second * np.where(np.isfinite(select), select, 0.0)
+        net = value - self.prices.second * np.nan_to_num(select[known], posinf=0.0, neginf=0.0)
         hope: dict[str, tuple[float, float, int]] = {}
         for k, place, more, u in zip(known, places, net.tolist(), utility.tolist(), strict=True):
             arm = actions[k].strategy

@@ -13,7 +13,7 @@ import pytest
 
 import metaal
 from metaal import Task, evaluate, play
-from metaal.rehearsal import Layout, Sealed, SealedError
+from metaal.rehearsal import Layout, Sealed, SealedError, playing
 from metaal.rehearsal.playing import layout_of
 from metaal.rehearsal.regimes import Change, Regime
 from metadata_store import MemoryStore
@@ -54,6 +54,7 @@ def test_the_report_opens_the_envelope_once_a_model_and_nothing_else_does() -> N
 def test_a_learner_is_never_shown_test_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit, guide scores, outputs and the oracle all happen while the envelope is shut."""
     shut: list[bool] = []
+    playing._laid_out.cache_clear()  # else models that another test has trained are not trained again
     layout = layout_of(TASK)
 
     def is_shut() -> bool:
