@@ -35,7 +35,7 @@ from benchmarks.data import read_manifest
 from benchmarks.readme import by_family, corrected
 from benchmarks.record import RESULTS, read_result, versions_and_machine, write_manifest
 from metaal.actions import DEFAULT_ARM
-from metaal.boosting import Boosting, Params
+from metaal.boosting import Boosting, Params, means_by
 from metaal.branch_gains import choices
 from metaal.branch_targets import Task as Prepared
 from metaal.branch_targets import prepared
@@ -225,9 +225,7 @@ def lead_by_family(rows: np.ndarray, lead: np.ndarray, task: Prepared, there: np
     """Mean lead f8[families] of the choices made at some of the states; NaN for a family that has none there."""
     names, group = np.unique(task.group, return_inverse=True)
     kept = there[rows]
-    count = np.bincount(group[rows[kept]], minlength=len(names))
-    total = np.bincount(group[rows[kept]], weights=lead[kept], minlength=len(names))
-    return np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0)
+    return means_by(group[rows[kept]], lead[kept], len(names))
 
 
 def said(gain: np.ndarray) -> str:

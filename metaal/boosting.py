@@ -136,6 +136,49 @@ def ranges(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
+def means_by(group: np.ndarray, values: np.ndarray, groups: int) -> np.ndarray:
+    """Mean f8[groups] of the values f8[n] of each group i8[n]; NaN for one that has none."""
+    count = np.bincount(group, minlength=groups)
+    total = np.bincount(group, weights=values, minlength=groups)
+    return np.divide(total, count, out=np.full(groups, np.nan), where=count > 0)
+
+
+UNSURE = f"not above nought with {CONFIDENCE:.1%} confidence at any gate, so the policy never deviates"
+"""What a card says of a policy without a gain."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a policy gains on groups that it did not learn from.
+
+    Parameters
+    ----------
+    mean, error : float
+        Over the groups, in score; the standard error.
+    bound : float
+        Of `CONFIDENCE`, by Student's t, where one of several was looked for.
+    carried : int
+        Groups whose gain is not nought.
+    """
+
+    mean: float
+    error: float
+    bound: float
+    carried: int
+
+    @classmethod
+    def of(cls, each: np.ndarray, looked: int) -> Gain:
+        """That of groups which gain ``each`` f8[groups]; the best of as many as were ``looked`` at is searched."""
+        from scipy.stats import t
+
+        mean, error = float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
+        risk = (1 - CONFIDENCE) / looked  # each one's share of the risk (Bonferroni)
+        return cls(mean, error, float(mean - t.ppf(1 - risk, len(each) - 1) * error), int((each != 0).sum()))
+
+    def __str__(self) -> str:
+        return f"{100 * self.mean:+.3f} ± {100 * self.error:.3f} pp"
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What the ensembles learn from, one row a decision.
@@ -169,8 +212,6 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
     report : dict
         For the model card.
     """
-    from scipy.stats import t
-
     x, target, weight, group = evidence.x, evidence.target, evidence.weight, evidence.group
     folds = boosting.folds(group)
     if len(folds) < 2:
@@ -188,29 +229,24 @@ def cross_gate(boosting: Boosting, evidence: Evidence, default: str) -> tuple[fl
     states = np.char.add(np.char.add(group, "\x1f"), evidence.digest)[judges]
     _, state = np.unique(states, return_inverse=True)
     names, of_group = np.unique(group[judges], return_inverse=True)
-    best: tuple[float, float, float, float] | None = None
+    best: tuple[float, Gain] | None = None
     tried = {}
     for gate in GATES:
-        gain, taken = _gated_gain(mean, mean - gate * deviation, gains, state, of_group, len(names))
-        error = gain.std(ddof=1) / np.sqrt(len(gain))
-        bound = float(gain.mean() - t.ppf(1 - (1 - CONFIDENCE) / len(GATES), len(gain) - 1) * error)
-        tried[f"{gate:g}"] = f"{100 * gain.mean():+.3f} ± {100 * error:.3f} pp, deviates in {taken:.0%} of states"
+        each, taken = _gated_gain(mean, mean - gate * deviation, gains, state, of_group, len(names))
+        gain = Gain.of(each, len(GATES))
+        tried[f"{gate:g}"] = f"{gain}, deviates in {taken:.0%} of states"
         # A gain that fewer than three groups carry is an anecdote, whatever its standard error says.
-        if (gain != 0).sum() >= min(MIN_GROUPS, len(names)) and (best is None or bound > best[0] + 1e-12):
-            best = (bound, gate, float(gain.mean()), float(error))
+        if gain.carried >= min(MIN_GROUPS, len(names)) and (best is None or gain.bound > best[1].bound + 1e-12):
+            best = gate, gain
     report: dict[str, Any] = {
         "left-out gain by gate": tried,
         "boosting": asdict(boosting.params),
     }
-    if best is None or best[0] <= 0:
-        report["left-out gain"] = (
-            f"not above nought with {CONFIDENCE:.1%} confidence at any gate, so the policy never deviates"
-        )
+    if best is None or best[1].bound <= 0:
+        report["left-out gain"] = UNSURE
         return float("inf"), report
-    report["left-out gain"] = (
-        f"{100 * best[2]:+.3f} ± {100 * best[3]:.3f} pp over {default} a decision ({len(names)} groups)"
-    )
-    return best[1], report
+    report["left-out gain"] = f"{best[1]} over {default} a decision ({len(names)} groups)"
+    return best[0], report
 
 
 def _gated_gain(
@@ -221,6 +257,4 @@ def _gated_gain(
     order = np.lexsort((-np.where(lower > 0, mean, -np.inf), state))
     first = order[np.unique(state[order], return_index=True)[1]]
     realised = np.where(lower[first] > 0, gain[first], 0.0)
-    total = np.bincount(group[first], weights=realised, minlength=groups)
-    count = np.bincount(group[first], minlength=groups)
-    return total[count > 0] / count[count > 0], float((lower[first] > 0).sum() / states)
+    return means_by(group[first], realised, groups), float((lower[first] > 0).sum() / states)

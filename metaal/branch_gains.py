@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from metaal.boosting import CONFIDENCE, GATES, MIN_GROUPS
+from metaal.boosting import GATES, MIN_GROUPS, UNSURE, Gain, means_by
 from metaal.branch_targets import Task
 
 MOST_LIMITS = 8
@@ -46,8 +46,7 @@ def family_gains(mean: np.ndarray, deviation: np.ndarray, task: Task, gate: floa
     """Mean lead f8[families] of the choices among plain actions, and their rows i8[states]."""
     names, group = np.unique(task.group, return_inverse=True)
     rows, lead = choices(mean, deviation, task, gate)
-    count = np.bincount(group[rows], minlength=len(names))
-    return np.bincount(group[rows], weights=lead, minlength=len(names))[count > 0] / count[count > 0], rows
+    return means_by(group[rows], lead, len(names)), rows
 
 
 def chosen_gate(
@@ -57,29 +56,20 @@ def chosen_gate(
 
     ``limits`` is of how many limits one was chosen before.
     """
-    from scipy.stats import t
-
-    best: tuple[float, float, float] | None = None
+    best: tuple[float, Gain] | None = None
     tried = {}
     for gate in gates:
-        gain, first = family_gains(mean, deviation, task, gate)
-        error = float(gain.std(ddof=1) / np.sqrt(len(gain)))
-        # The best of several is looked for, so each one's share of the risk is a part (Bonferroni).
-        risk = (1 - CONFIDENCE) / (len(gates) * limits)
-        bound = float(gain.mean() - t.ppf(1 - risk, len(gain) - 1) * error)
+        each, first = family_gains(mean, deviation, task, gate)
+        gain = Gain.of(each, len(gates) * limits)
         taken = float((~task.default[first]).mean())
-        tried[f"{gate:g}"] = f"{100 * gain.mean():+.3f} ± {100 * error:.3f} pp, deviates in {taken:.0%} of states"
-        if (gain != 0).sum() >= MIN_GROUPS and bound > 0 and (best is None or gain.mean() > best[1]):
-            best = (gate, float(gain.mean()), error)
+        tried[f"{gate:g}"] = f"{gain}, deviates in {taken:.0%} of states"
+        if gain.carried >= MIN_GROUPS and gain.bound > 0 and (best is None or gain.mean > best[1].mean):
+            best = gate, gain
     report: dict[str, Any] = {"left-out gain by gate": tried}
     if best is None:
-        report["left-out gain"] = (
-            f"not above nought with {CONFIDENCE:.1%} confidence at any gate, so the policy never deviates"
-        )
+        report["left-out gain"] = UNSURE
         return float("inf"), report
-    report["left-out gain"] = (
-        f"{100 * best[1]:+.3f} ± {100 * best[2]:.3f} pp a decision ({len(np.unique(task.group))} families)"
-    )
+    report["left-out gain"] = f"{best[1]} a decision ({len(np.unique(task.group))} families)"
     return best[0], report
 
 

@@ -6,7 +6,6 @@ before is another one.
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +18,8 @@ import numpy as np
 
 from benchmarks.micro.inputs import Inputs
 from benchmarks.store.records import Shape, Source
-from metaal import ActionSet, History, Learned, Run
+from metaal import ActionSet, History, Run, read_policy
 from metaal.actions import Decision, Policy
-from metaal.policies.learnedfile import load_shipped
 from metaal.rehearsal import make_learner
 from metadata_store import Store, open_store
 from strategy_zoo import View, propose
@@ -93,31 +91,35 @@ def _left(run: Run, rows: int) -> dict[str, Any]:
     return {**given, **kept}
 
 
-def ask(folder: Path, policy: str, rows: int, n: int = N) -> Call:
+def ask(folder: Path, policy: str | Policy, rows: int, n: int = N) -> Call:
     """A second ask, with everything that is observed and decided; the store is in memory."""
     run = _asked(policy, rows, open_store("memory:"), n)
     given = _left(run, rows)
     return lambda: run.ask(min(n, inputs(rows).n), **given)
 
 
-class Watched(Learned):
-    """The learned policy, which keeps what it was asked last."""
+class Watched:
+    """A policy that keeps what it was asked last."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.policy, name)
 
     def decide(self, history: History, actions: ActionSet) -> Decision:
         """Decide, and remember."""
-        object.__setattr__(self, "last", (history, actions))
-        return super().decide(history, actions)
+        self.last = history, actions
+        return self.policy.decide(history, actions)
 
 
 def decide(folder: Path, rows: int) -> Call:
     """What the learned policy itself takes to decide, once the proposals that it wants to see are there."""
-    shipped = load_shipped()
-    policy = Watched(**{field.name: getattr(shipped, field.name) for field in dataclasses.fields(shipped)})
-    run = _asked(policy, rows, open_store("memory:"), FEW)
-    run.ask(min(FEW, inputs(rows).n), **_left(run, rows))
-    history, actions = policy.last  # type: ignore[attr-defined]  # its proposals are kept in the set of actions
+    policy = Watched(read_policy("learned"))
+    ask(folder, policy, rows, FEW)()
+    history, actions = policy.last  # its proposals are kept in the set of actions
     assert len(actions.previewed) > 2
-    return lambda: Learned.decide(policy, history, actions)  # as in every loop but a process's first one
+    return lambda: policy.policy.decide(history, actions)
 
 
 def loop(folder: Path, learner: str, rows: int) -> Call:
